@@ -1,0 +1,44 @@
+"""The edge of every script: flags in, one-line errors and exit statuses out."""
+
+import logging
+import os
+import sys
+
+from absl import app
+from absl import flags
+
+from wgan_tf1 import UserError
+
+
+def run(main):
+  """Parses the flags, runs `main()`, and exits with the status that it returns.
+
+  Exits 0 after --help; 2 after a bad flag or a `UserError`, whose message goes to standard error as
+  one line; 130 after a Ctrl-C that `main` did not handle. Other exceptions keep their traceback.
+
+  TensorFlow's own notices (missing GPU libraries, deprecations inside its optimizers) are silenced unless
+  TF_CPP_MIN_LOG_LEVEL is set; so `main`, not its module, imports TensorFlow, which also makes --help quick.
+
+  Args:
+    main: a function of no arguments that returns an exit status (None is 0).
+  """
+  if 'TF_CPP_MIN_LOG_LEVEL' not in os.environ:
+    os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
+    logging.getLogger('tensorflow').setLevel(logging.ERROR)
+  app.define_help_flags()
+  if {'-h', '-help', '--help'} & set(sys.argv[1:]):  # absl's own way exits with status 1
+    app.usage(writeto_stdout=True, shorthelp=True, exitcode=0)
+  try:
+    unparsed = flags.FLAGS(sys.argv)[1:]
+    if unparsed:
+      raise UserError('%r is not a flag; see --help' % unparsed[0])
+    sys.exit(main())
+  except flags.Error as e:
+    message = '%s; see --help' % str(e).replace('\n', ' ').rstrip('.')
+  except UserError as e:
+    message = str(e)
+  except KeyboardInterrupt:
+    print('\n%s: interrupted' % sys.argv[0], file=sys.stderr)
+    sys.exit(130)
+  print('%s: %s' % (sys.argv[0], message), file=sys.stderr)
+  sys.exit(2)
