@@ -32,11 +32,11 @@ PRESETS = {
 
 # What a flag may say. `auto` is MNIST where it can be had, else `digits`.
 CHOICES = {
-    'preset': sorted(PRESETS),
-    'variant': sorted(VARIANTS),
-    'dataset': ['auto', 'mnist', 'digits'],
-    'optimizer': ['rmsprop', 'rmsprop_torch', 'adam'],
-    'clip_order': ['after', 'before'],
+  'preset': sorted(PRESETS),
+  'variant': sorted(VARIANTS),
+  'dataset': ['auto', 'mnist', 'digits'],
+  'optimizer': ['rmsprop', 'rmsprop_torch', 'adam'],
+  'clip_order': ['after', 'before'],
 }
 
 
@@ -65,22 +65,22 @@ class Config:
   batch_size: int = _field('images in a batch')
   critic_steps: int = _field('critic updates before each generator update')
   optimizer: str = _field(
-    'rmsprop is TensorFlow\'s (mean square from 1, decay 0.9, epsilon 1e-10 inside the root), '
-    'rmsprop_torch is PyTorch\'s (from 0, 0.99, 1e-8 outside)'
+    "rmsprop is TensorFlow's (mean square from 1, decay 0.9, epsilon 1e-10 inside the root), "
+    "rmsprop_torch is PyTorch's (from 0, 0.99, 1e-8 outside)"
   )
-  generator_learning_rate: float = _field('step size of the generator\'s optimizer')
-  critic_learning_rate: float = _field('step size of the critic\'s optimizer')
+  generator_learning_rate: float = _field("step size of the generator's optimizer")
+  critic_learning_rate: float = _field("step size of the critic's optimizer")
   seed: int = _field('of the initial weights, the latents, the interpolation weights and the data order')
   save_every_steps: int = _field('generator updates between checkpoints')
   sample_every_steps: int = _field('generator updates between sample grids')
   summary_every_steps: int = _field('generator updates between summaries')
   keep_checkpoints: int = _field('newest checkpoints that are kept')
-  gpu_memory_fraction: float = _field('largest share of a GPU\'s memory to take')
+  gpu_memory_fraction: float = _field("largest share of a GPU's memory to take")
   allow_growth: bool = _field('take GPU memory as it is needed, not all at the start')
   log_device_placement: bool = _field('print the device of every operation')
   clip_value: Optional[float] = _field('clip: largest magnitude of a critic weight', default=None)
   clip_order: Optional[str] = _field(
-    'clip: after each critic update (the paper\'s Algorithm 1) or before it (its authors\' code)', default=None
+    "clip: after each critic update (the paper's Algorithm 1) or before it (its authors' code)", default=None
   )
   penalty_weight: Optional[float] = _field('gp: weight lambda of the gradient penalty', default=None)
   beta1: Optional[float] = _field('adam: decay of the first moment', default=None)
@@ -89,7 +89,7 @@ class Config:
   def __post_init__(self):
     for name, choices in CHOICES.items():
       value = getattr(self, name)
-      if value not in choices + [None]:
+      if value not in [*choices, None]:
         raise UserError('%s=%s is unknown: it is one of %s' % (name, value, ', '.join(choices)))
     for name in (
       'batch_size', 'critic_steps', 'generator_steps', 'save_every_steps', 'sample_every_steps',

@@ -62,7 +62,7 @@ def _umask():
 def _check_md5(content, name, source):
   md5 = hashlib.md5(content).hexdigest()
   if md5 != MNIST_MD5[name]:
-    raise ValueError('%s is not MNIST\'s %s: its MD5 is %s, not %s' % (source, name, md5, MNIST_MD5[name]))
+    raise ValueError("%s is not MNIST's %s: its MD5 is %s, not %s" % (source, name, md5, MNIST_MD5[name]))
 
 
 def _read_mnist_file(folder, name):
@@ -174,8 +174,8 @@ def load(name, data_dir, image_size):
         % (name, os.path.join(data_dir, name), e, files)
       )
     print(
-      'warning: MNIST is not in %s and cannot be downloaded (%s). Training on scikit-learn\'s 8x8 digits '
-      'instead: results are not MNIST\'s.' % (os.path.join(data_dir, 'mnist'), e),
+      "warning: MNIST is not in %s and cannot be downloaded (%s). Training on scikit-learn's 8x8 digits "
+      "instead: results are not MNIST's." % (os.path.join(data_dir, 'mnist'), e),
       file=sys.stderr,
     )
     return load_digits(data_dir, image_size)

@@ -134,7 +134,7 @@ def build_graph(config):
     sample_latents = tf.placeholder_with_default(
       tf.random.stateless_normal([64, latent_size], [config.seed, -1]), [None, latent_size], 'sample_latents'
     )
-    real = tf.placeholder(tf.float32, [None] + image_shape, 'real')
+    real = tf.placeholder(tf.float32, [None, *image_shape], 'real')
 
   # Networks: one generator and one critic, each variable made once and shared by scope.
   with tf.name_scope('fake'):

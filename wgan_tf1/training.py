@@ -94,7 +94,7 @@ def _train_loop(config, dataset, graph, session, saver, writer, stopped):
       if step % config.summary_every_steps == 0:
         now = time.time()
         speed = (step - timed_step) / (now - timed_at)
-        _write_summaries(config, dataset, graph, session, writer, step, critic_step, speed)
+        write_summaries(config, dataset, graph, session, writer, step, critic_step, speed)
         timed_step, timed_at = step, now
       if step % config.sample_every_steps == 0 or step == config.generator_steps:
         _write_samples(config, graph, session, writer, step)
@@ -162,7 +162,7 @@ def _opening_block(config, dataset, graph, session, step):
     ('optimizer', '%s, learning rates %g (generator) and %g (critic), %s'
      % (config.optimizer, config.generator_learning_rate, config.critic_learning_rate, constraint)),
     ('data', '%s: %d images, %d held out' % (dataset.name, len(dataset.train), len(dataset.validation))),
-    ('networks', '%s: generator of %d parameters, critic of %d' % ((config.architecture,) + tuple(parameters))),
+    ('networks', '%s: generator of %d parameters, critic of %d' % (config.architecture, *parameters)),
     ('device', '%s; TensorFlow %s' % (', '.join(gpus) or 'CPU, %d cores' % os.cpu_count(), tf.__version__)),
     ('run_dir', config.run_dir),
     ('watch', '%s -m tensorboard.main --logdir=%s' % (os.path.relpath(sys.executable), config.run_dir)),
@@ -170,7 +170,7 @@ def _opening_block(config, dataset, graph, session, step):
   paper = configs.VARIANTS[config.variant]['learning_rate']
   if (config.generator_learning_rate, config.critic_learning_rate) != (paper, paper):
     flags = '--generator_learning_rate=%g --critic_learning_rate=%g' % (paper, paper)
-    lines.insert(2, ('', 'the paper\'s learning rate is %g: %s' % (paper, flags)))
+    lines.insert(2, ('', "the paper's learning rate is %g: %s" % (paper, flags)))
   return '\n'.join('%-10s %s' % line for line in lines)
 
 
@@ -188,7 +188,7 @@ def _diverged(config, graph, session, error):
   )  # fmt: skip
 
 
-def _write_summaries(config, dataset, graph, session, writer, step, critic_step, steps_per_second):
+def write_summaries(config, dataset, graph, session, writer, step, critic_step, steps_per_second):
   """Writes scalars and histograms on the batch that the next critic update will see."""
   real = data.batch(dataset.train, config.batch_size, config.seed, critic_step)
   scalars, histograms, fake_scores = session.run([graph.scalars, graph.histograms, graph.fake_scores],

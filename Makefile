@@ -1,0 +1,36 @@
+# make train ARGS="--generator_steps=300"   make test   make lint   make bench   make PYTHON=python3.12 train
+PYTHON ?= python3
+VENV   := .venv
+STAMP  := $(VENV)/installed
+
+.PHONY: train sample test lint bench clean
+
+train: $(STAMP)
+	$(VENV)/bin/python train.py --variant=clip $(ARGS)
+
+sample: $(STAMP)
+	$(VENV)/bin/python sample.py $(ARGS)
+
+test: $(STAMP)
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(STAMP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+bench: $(STAMP)
+	$(VENV)/bin/python -m benchmarks.throughput $(ARGS)
+
+clean:
+	rm -rf $(VENV)
+
+# The stamp is newer than requirements.txt only once everything in it is installed.
+$(STAMP): requirements.txt
+	@version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); \
+	case "$$version" in \
+	  3.10|3.11|3.12|3.13) ;; \
+	  *) echo "Python 3.10 to 3.13 is needed, and $(PYTHON) is $${version:-not there}: make PYTHON=python3.12, say (3.7: see BUILD.md)" >&2; exit 2 ;; \
+	esac
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
