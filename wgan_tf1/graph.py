@@ -83,7 +83,8 @@ class TorchRMSProp(tf.train.Optimizer):
     return tf.group(slot.assign(mean_square), var.assign_sub(step))
 
 
-def _optimizer(config, learning_rate):
+def make_optimizer(config, learning_rate):
+  """Returns the optimizer that `config.optimizer` names, at a learning rate."""
   if config.optimizer == 'adam':
     return tf.train.AdamOptimizer(learning_rate, config.beta1, config.beta2)
   if config.optimizer == 'rmsprop_torch':
@@ -172,7 +173,7 @@ def build_graph(config):
 
   # Updates: each optimizer has only its own network's variables.
   with tf.name_scope('train_critic'):
-    optimizer = _optimizer(config, config.critic_learning_rate)
+    optimizer = make_optimizer(config, config.critic_learning_rate)
     critic_gradients = _checked_gradients(optimizer, critic_loss, critic_variables)
     train_critic = optimizer.apply_gradients(critic_gradients, critic_step)
     before_critic = tf.no_op()
@@ -182,7 +183,7 @@ def build_graph(config):
     elif config.clip_order == 'before':
       before_critic = losses.clip(critic_variables, config.clip_value)
   with tf.name_scope('train_generator'):
-    optimizer = _optimizer(config, config.generator_learning_rate)
+    optimizer = make_optimizer(config, config.generator_learning_rate)
     generator_gradients = _checked_gradients(optimizer, generator_loss, generator_variables)
     train_generator = optimizer.apply_gradients(generator_gradients, global_step)
 

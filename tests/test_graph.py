@@ -1,0 +1,257 @@
+import contextlib
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from wgan_tf1 import graph as graphs
+
+
+@contextlib.contextmanager
+def running(config):
+  """Yields (graph, session) with the variables initialised."""
+  with tf.Graph().as_default(), tf.Session() as session:
+    graph = graphs.build_graph(config)
+    session.run(tf.global_variables_initializer())
+    yield graph, session
+
+
+def _real(n=4, seed=0):
+  return np.random.RandomState(seed).uniform(-1, 1, [n, 32, 32, 1]).astype(np.float32)
+
+
+def _all_within(values, bound):
+  return all(np.abs(v).max() <= np.float32(bound) for v in values)
+
+
+@pytest.mark.parametrize('variant', ['clip', 'gp'])
+def test_every_trainable_variable_belongs_to_one_network(tiny, variant):
+  with running(tiny(variant)) as (graph, _):
+    names = [v.op.name for v in graph.generator_variables + graph.critic_variables]
+    assert sorted(names) == sorted(v.op.name for v in tf.trainable_variables())
+    assert all(v.op.name.startswith('critic/') for v in graph.critic_variables)
+    assert all(v.dtype == tf.float32 for v in tf.trainable_variables())
+    assert all(v.op.type == 'VarHandleOp' for v in tf.global_variables())  # resource variables
+
+
+@pytest.mark.parametrize('optimizer', ['rmsprop', 'rmsprop_torch', 'adam'])
+def test_critic_weights_are_within_the_bound_after_every_step(tiny, optimizer):
+  config = tiny(optimizer=optimizer, critic_learning_rate=0.01)
+  with running(config) as (graph, session):
+    assert not _all_within(session.run(graph.critic_variables), 0.01)  # so that the first clip has work to do
+    for step in range(30):
+      session.run(graph.train_critic, {graph.real: _real(seed=step)})
+      assert _all_within(session.run(graph.critic_variables), 0.01), step
+
+
+def test_clipping_before_binds_before_the_update_and_not_after(tiny):
+  with running(tiny(clip_order='before', critic_learning_rate=0.01)) as (graph, session):
+    for step in range(5):
+      session.run(graph.before_critic)
+      assert _all_within(session.run(graph.critic_variables), 0.01)
+      session.run(graph.train_critic, {graph.real: _real(seed=step)})
+      assert not _all_within(session.run(graph.critic_variables), 0.01)
+
+
+def test_the_penalised_critic_is_not_clipped(tiny):
+  with running(tiny('gp')) as (graph, session):
+    session.run(graph.before_critic)
+    session.run(graph.train_critic, {graph.real: _real()})
+    assert not _all_within(session.run(graph.critic_variables), 0.01)
+
+
+@pytest.mark.parametrize('variant', ['clip', 'gp'])
+def test_an_update_leaves_the_other_network_alone_and_counts_itself(tiny, variant):
+  with running(tiny(variant)) as (graph, session):
+    both = [graph.generator_variables, graph.critic_variables]
+    counters = [graph.global_step, graph.critic_step]
+    start = session.run(both)
+    session.run(graph.train_critic, {graph.real: _real()})
+    after_critic = session.run(both)
+    assert all(np.array_equal(a, b) for a, b in zip(start[0], after_critic[0]))
+    # All move, save the last bias under the penalty: it cancels out of the loss.
+    moved = [not np.array_equal(a, b) for a, b in zip(start[1], after_critic[1])]
+    assert moved == [True] * 9 + [variant == 'clip']
+    assert session.run(counters) == [0, 1]
+    session.run(graph.train_generator)  # without images
+    after_generator = session.run(both)
+    assert not any(np.array_equal(a, b) for a, b in zip(after_critic[0], after_generator[0]))
+    assert all(np.array_equal(a, b) for a, b in zip(after_critic[1], after_generator[1]))
+    assert session.run(counters) == [1, 1]
+
+
+class _SlowOptimizer:
+  """The update rules in NumPy, float64, one variable."""
+
+  def __init__(self, config, learning_rate, shape):
+    self.config, self.learning_rate, self.t = config, learning_rate, 0
+    self.mean_square = np.ones(shape) if config.optimizer == 'rmsprop' else np.zeros(shape)
+    self.mean = np.zeros(shape)
+
+  def step(self, w, g):
+    lr, config = self.learning_rate, self.config
+    self.t += 1
+    if config.optimizer == 'rmsprop':
+      self.mean_square = 0.9 * self.mean_square + 0.1 * g**2
+      return w - lr * g / np.sqrt(self.mean_square + 1e-10)
+    if config.optimizer == 'rmsprop_torch':
+      self.mean_square = 0.99 * self.mean_square + 0.01 * g**2
+      return w - lr * g / (np.sqrt(self.mean_square) + 1e-8)
+    self.mean = config.beta1 * self.mean + (1 - config.beta1) * g
+    self.mean_square = config.beta2 * self.mean_square + (1 - config.beta2) * g**2
+    lr *= np.sqrt(1 - config.beta2**self.t) / (1 - config.beta1**self.t)
+    return w - lr * self.mean / (np.sqrt(self.mean_square) + 1e-8)
+
+
+@pytest.mark.parametrize('optimizer', ['rmsprop', 'rmsprop_torch', 'adam'])
+def test_optimizers_follow_their_equations(tiny, optimizer):
+  config = tiny(optimizer=optimizer)
+  random = np.random.RandomState(0)
+  start, gradients = random.normal(size=7), random.normal(size=[6, 7]) * 10.0 ** random.randint(-4, 1, [6, 1])
+  with tf.Graph().as_default(), tf.Session() as session:
+    v = tf.get_variable('v', initializer=start.astype(np.float32), use_resource=True)
+    gradient = tf.placeholder(tf.float32, [7])
+    update = graphs.make_optimizer(config, 0.01).apply_gradients([(gradient, v)])
+    session.run(tf.global_variables_initializer())
+    slow, w = _SlowOptimizer(config, 0.01, 7), start
+    for g in gradients:
+      session.run(update, {gradient: g})
+      w = slow.step(w, g)
+      np.testing.assert_allclose(session.run(v), w, rtol=1e-5, atol=1e-6)
+
+
+def test_a_critic_update_is_the_papers_line_by_line(tiny):
+  """Gradient ascent on mean f(real) - mean f(fake), then the clip, by central differences of the estimate."""
+  config = tiny()
+  random = np.random.RandomState(0)
+  latents, real = random.normal(size=[4, 128]), _real()
+  with running(config) as (graph, session):
+    feed = {graph.latents: latents, graph.real: real}
+    before = session.run(graph.critic_variables)
+    scores = session.run([graph.scalars['wasserstein_estimate'], graph.real_scores, graph.fake_scores], feed)
+    np.testing.assert_allclose(scores[0], scores[1].mean() - scores[2].mean(), atol=1e-6)
+    (gradients,) = session.run([tf.gradients(-graph.scalars['wasserstein_estimate'], graph.critic_variables)], feed)
+    session.run(graph.train_critic, feed)
+    after = session.run(graph.critic_variables)
+    for w, g, new in zip(before, gradients, after):
+      expected = _SlowOptimizer(config, config.critic_learning_rate, w.shape).step(w.astype(float), g.astype(float))
+      np.testing.assert_allclose(new, np.clip(expected, -0.01, 0.01), atol=1e-6)
+
+    # The gradient itself, of the last layer, where the estimate is linear: its slope is the mean feature gap.
+    dense = graph.critic_variables[-2]
+    direction = random.normal(size=[2048, 1]).astype(np.float32)
+    current = session.run(dense)
+    values = []
+    for sign in (1, -1):
+      dense.load(current + sign * 0.1 * direction, session)
+      values.append(session.run(graph.scalars['wasserstein_estimate'], feed))
+    dense.load(current, session)
+    (gradient,) = session.run(tf.gradients(graph.scalars['wasserstein_estimate'], [dense]), feed)
+    np.testing.assert_allclose((values[0] - values[1]) / 0.2, np.sum(gradient * direction), rtol=1e-3)
+
+
+def test_the_penalty_is_on_the_norms_at_the_interpolates(tiny):
+  """Against one-sided differences of the critic at the interpolates, pixel by pixel."""
+  config = tiny('gp', batch_size=2)
+  weights = np.array([0.3, 0.8], np.float32)
+  latents, real = np.random.RandomState(0).normal(size=[2, 128]), _real(2)
+  with running(config) as (graph, session):
+    feed = {graph.latents: latents, graph.real: real, graph.interpolation_weights: weights}
+    fake = session.run(graph.fake, feed)
+    scalars = session.run(graph.scalars, feed)
+    norms = []
+    for w, r, f in zip(weights, real, fake):
+      x = w * r + (1 - w) * f
+      moved = np.repeat(x[None], 1024, axis=0)
+      moved.reshape(1024, 1024)[np.arange(1024), np.arange(1024)] += 1e-3
+      base = session.run(graph.real_scores, {graph.real: x[None]})
+      slopes = (session.run(graph.real_scores, {graph.real: moved}).astype(float) - base) / 1e-3
+      norms.append(np.sqrt(np.sum(slopes**2)))
+  np.testing.assert_allclose(scalars['gradient_norm/mean'], np.mean(norms), rtol=0.02)
+  np.testing.assert_allclose(scalars['gradient_norm/maximum'], np.max(norms), rtol=0.02)
+  np.testing.assert_allclose(scalars['gradient_penalty'], np.mean((np.array(norms) - 1) ** 2), rtol=0.02)
+  np.testing.assert_allclose(
+    scalars['critic_loss'], -scalars['wasserstein_estimate'] + 10 * scalars['gradient_penalty'], rtol=1e-5
+  )
+
+
+def test_losses_have_the_papers_signs(tiny):
+  with running(tiny()) as (graph, session):
+    scalars, real, fake = session.run(
+      [graph.scalars, graph.real_scores, graph.fake_scores], {graph.real: _real(9)}
+    )  # fmt: skip
+  np.testing.assert_allclose(scalars['wasserstein_estimate'], real.mean() - fake.mean(), atol=1e-6)
+  assert scalars['critic_loss'] == -scalars['wasserstein_estimate']
+  np.testing.assert_allclose(scalars['generator_loss'], -fake.mean(), atol=1e-6)
+
+
+def test_draws_are_functions_of_seed_and_step(tiny):
+  def draws(config):
+    drawn = []
+    with running(config) as (graph, session):
+      for update in ('critic', 'critic', 'generator', 'critic'):
+        drawn.append(session.run([graph.latents, graph.interpolation_weights]))
+        if update == 'critic':
+          session.run(graph.train_critic, {graph.real: _real(64)})
+        else:
+          session.run(graph.train_generator)
+    return drawn
+
+  first, again, other = (draws(tiny('gp', batch_size=64, seed=seed)) for seed in (0, 0, 1))
+  for i, (latents, weights) in enumerate(first):
+    assert np.array_equal(latents, again[i][0]) and np.array_equal(weights, again[i][1])
+    assert not np.array_equal(latents, other[i][0]) and not np.array_equal(weights, other[i][1])
+    assert all(not np.array_equal(latents, first[j][0]) for j in range(i))
+    assert latents.shape == (64, 128) and abs(latents.mean()) < 0.05 and abs(latents.std() - 1) < 0.05
+    assert weights.shape == (64,) and 0 <= weights.min() < 0.2 and 0.8 < weights.max() < 1
+    assert len(set(weights.tolist())) == 64
+
+
+def test_an_update_sees_the_draw_of_its_step(tiny):
+  """The scores fetched beside an update are those of the latents drawn before it: the counter waits."""
+  with running(tiny()) as (graph, session):
+    for step in range(10):
+      latents = session.run(graph.latents)
+      fetched, _ = session.run([graph.latents, graph.train_critic], {graph.real: _real(seed=step)})
+      assert np.array_equal(latents, fetched)
+
+
+def test_samples_are_fixed_and_can_be_chosen(tiny):
+  with running(tiny()) as (graph, session):
+    first = session.run(graph.samples)
+    session.run(graph.train_critic, {graph.real: _real()})
+    assert first.shape == (64, 32, 32, 1) and np.array_equal(first, session.run(graph.samples))
+    chosen = np.random.RandomState(0).normal(size=[3, 128])
+    images = session.run([graph.samples, graph.fake], {graph.sample_latents: chosen, graph.latents: chosen})
+    np.testing.assert_allclose(images[0], images[1], atol=1e-6)
+
+
+def test_share_of_weights_at_the_bound(tiny):
+  with running(tiny(critic_learning_rate=0.002)) as (graph, session):
+    for step in range(4):
+      session.run(graph.train_critic, {graph.real: _real(seed=step)})
+    share = session.run(graph.scalars['clip/share_at_bound'])
+    flat = np.concatenate([v.ravel() for v in session.run(graph.critic_variables)])
+    assert 0 < share < 1
+    np.testing.assert_allclose(share, np.mean(np.abs(flat) == np.float32(0.01)), rtol=1e-5)
+
+
+def test_both_variants_start_from_the_same_weights(tiny):
+  starts = []
+  for variant in ('clip', 'gp'):
+    with running(tiny(variant)) as (graph, session):
+      starts.append(session.run(graph.generator_variables + graph.critic_variables))
+  assert all(np.array_equal(a, b) for a, b in zip(*starts))
+
+
+def test_a_number_that_is_not_finite_stops_the_update_by_name(tiny):
+  with running(tiny()) as (graph, session):
+    session.run(graph.check_weights)
+    weights = session.run(graph.critic_variables)
+    with pytest.raises(tf.errors.InvalidArgumentError, match='not finite: gradient of critic/.* : Tensor had NaN'):
+      session.run(graph.train_critic, {graph.real: np.full([4, 32, 32, 1], np.nan)})
+    graph.critic_variables[0].load(np.full(weights[0].shape, np.inf), session)
+    with pytest.raises(tf.errors.InvalidArgumentError, match='not finite: critic/conv_1/weights : Tensor had Inf'):
+      session.run(graph.check_weights)
+    with pytest.raises(tf.errors.InvalidArgumentError, match='not finite: '):
+      session.run(graph.train_generator)
