@@ -64,10 +64,11 @@ def draw_latents(latent_size):
 def main():
   run_config = config.load(FLAGS.run_dir)
   latents = draw_latents(run_config.latent_size)
-  import tensorflow.compat.v1 as tf
+  with cli.quiet_tensorflow():
+    import tensorflow.compat.v1 as tf
 
-  from wgan_tf1 import checkpoints
-  from wgan_tf1.graph import build_graph
+    from wgan_tf1 import checkpoints
+    from wgan_tf1.graph import build_graph
 
   with tf.Graph().as_default(), tf.Session() as session:
     graph = build_graph(run_config)

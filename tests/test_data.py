@@ -85,9 +85,8 @@ def test_a_missing_file_comes_from_the_first_mirror_that_has_it(tmp_path, small_
       content = {'wrong': gzip.compress(b'x'), 'cut': good[:-20], 'empty': b'', 'plain': b'<html>'}[broken]
       (folder / broken / (name + '.gz')).write_bytes(content)
   _put(folder / 'good', small_mnist, compress=True)
-  monkeypatch.setattr(
-    data, 'MNIST_MIRRORS', ['http://127.0.0.1:1/'] + [url + d + '/' for d in ('absent', 'wrong', 'cut', 'empty', 'plain', 'good')]
-  )  # fmt: skip
+  tried = [url + d + '/' for d in ('absent', 'wrong', 'cut', 'empty', 'plain', 'good')]
+  monkeypatch.setattr(data, 'MNIST_MIRRORS', ['http://127.0.0.1:1/', *tried])
   dataset = data.load('auto', str(tmp_path), 32)
   assert (dataset.name, len(dataset.train)) == ('mnist', 6)
   assert sorted(os.listdir(str(tmp_path / 'mnist'))) == [name + '.gz' for name in names]

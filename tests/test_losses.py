@@ -26,7 +26,10 @@ def _slow_gradient_norms(weights, rows):
 def test_wasserstein_losses_are_the_papers():
   real, fake = [3.0, 5.0], [1.0, 2.0, 6.0]
   estimate, loss = _run(
-    lambda: [losses.wasserstein_estimate(tf.constant(real), tf.constant(fake)), losses.generator_loss(tf.constant(fake))]
+    lambda: [
+      losses.wasserstein_estimate(tf.constant(real), tf.constant(fake)),
+      losses.generator_loss(tf.constant(fake)),
+    ]
   )
   assert (estimate, loss) == (4.0 - 3.0, -3.0)
 

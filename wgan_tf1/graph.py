@@ -12,6 +12,8 @@ from wgan_tf1 import networks
 # Every check of the graph says this first, so that the training loop knows its own alarm.
 NOT_FINITE = 'not finite: '
 
+SAMPLES = 64  # in the grid that is drawn from one fixed batch of latents
+
 
 class Graph(NamedTuple):
   """The tensors and ops of a run. N is any batch size, B the configured one, Z the latent size.
@@ -21,8 +23,8 @@ class Graph(NamedTuple):
   critic_step            int64                 critic updates so far
   real                   float32 [N, H, W, C]  placeholder: real images in [-1, 1]
   latents                float32 [N, Z]        drawn anew for each update, [B, Z]; can be fed
-  interpolation_weights  float32 [N]           likewise (gp; else None)
-  sample_latents         float32 [N, Z]        drawn once for a seed, [64, Z]; can be fed
+  interpolation_weights  float32 [N]           likewise, [B]; used by gp
+  sample_latents         float32 [N, Z]        drawn once for a seed, [SAMPLES, Z]; can be fed
   samples                float32 [N, H, W, C]  the generator's images of `sample_latents`
   fake                   float32 [N, H, W, C]  the generator's images of `latents`
   real_scores            float32 [N]           f(real)
@@ -92,12 +94,14 @@ def make_optimizer(config, learning_rate):
   return tf.train.RMSPropOptimizer(learning_rate, decay=0.9, epsilon=1e-10)
 
 
-def _checked_gradients(optimizer, loss, variables):
-  """The gradients of `loss` by `variables` alone, which stop the run where they are not finite."""
-  return [
-    (tf.check_numerics(gradient, NOT_FINITE + 'gradient of ' + variable.op.name), variable)
-    for gradient, variable in optimizer.compute_gradients(loss, variables)
-  ]
+def _checked(tensor, name):
+  return tf.check_numerics(tensor, NOT_FINITE + name)
+
+
+def _gradients(optimizer, loss, variables):
+  """(gradient, variable) of `variables` alone; one that is not finite stops the run before any update."""
+  pairs = optimizer.compute_gradients(loss, variables)
+  return [(_checked(gradient, 'gradient of ' + variable.op.name), variable) for gradient, variable in pairs]
 
 
 def _step_counter(name):
@@ -119,8 +123,6 @@ def build_graph(config):
   tf.set_random_seed(config.seed)
   generator, critic = networks.ARCHITECTURES[config.architecture]
   image_shape = [config.image_size, config.image_size, config.image_channels]
-  batch, latent_size = config.batch_size, config.latent_size
-
   global_step = _step_counter('global_step')
   critic_step = _step_counter('critic_step')
 
@@ -128,16 +130,17 @@ def build_graph(config):
   # Even numbers are the latents' streams, odd ones the interpolation weights', -1 the fixed samples'.
   with tf.name_scope('inputs'):
     updates = global_step.read_value() + critic_step.read_value()
-    latents = tf.placeholder_with_default(
-      tf.random.stateless_normal([batch, latent_size], tf.stack([config.seed, 2 * updates])),
-      [None, latent_size], 'latents',
-    )  # fmt: skip
-    sample_latents = tf.placeholder_with_default(
-      tf.random.stateless_normal([64, latent_size], [config.seed, -1]), [None, latent_size], 'sample_latents'
+    drawn_latents = tf.random.stateless_normal(
+      [config.batch_size, config.latent_size], tf.stack([config.seed, 2 * updates])
     )
+    drawn_weights = tf.random.stateless_uniform([config.batch_size], tf.stack([config.seed, 2 * updates + 1]))
+    fixed_latents = tf.random.stateless_normal([SAMPLES, config.latent_size], [config.seed, -1])
+    latents = tf.placeholder_with_default(drawn_latents, [None, config.latent_size], 'latents')
+    interpolation_weights = tf.placeholder_with_default(drawn_weights, [None], 'interpolation_weights')
+    sample_latents = tf.placeholder_with_default(fixed_latents, [None, config.latent_size], 'sample_latents')
     real = tf.placeholder(tf.float32, [None, *image_shape], 'real')
 
-  # Networks: one generator and one critic, each variable made once and shared by scope.
+  # One generator and one critic: their variables are made at the first call and shared by scope at the others.
   with tf.name_scope('fake'):
     fake = generator(latents, image_shape=image_shape, training=True)
     fake_scores = critic(fake, training=True)
@@ -148,33 +151,27 @@ def build_graph(config):
   generator_variables = tf.trainable_variables('generator/')
   critic_variables = tf.trainable_variables('critic/')
 
-  # Losses.
+  scalars = {}
+  if config.variant == 'gp':
+    with tf.name_scope('penalty'):
+      interpolates = losses.interpolate(real, fake, interpolation_weights)
+      norms = losses.gradient_norms(critic(interpolates, training=True), interpolates)
+      scalars['gradient_penalty'] = losses.gradient_penalty(norms)
+      scalars['gradient_norm/mean'] = tf.reduce_mean(norms)
+      scalars['gradient_norm/maximum'] = tf.reduce_max(norms)
   with tf.name_scope('losses'):
     wasserstein_estimate = losses.wasserstein_estimate(real_scores, fake_scores)
     critic_loss = -wasserstein_estimate
-    generator_loss = losses.generator_loss(fake_scores)
-  scalars = {'wasserstein_estimate': wasserstein_estimate}
-  interpolation_weights = None
-  if config.variant == 'gp':
-    with tf.name_scope('interpolates'):
-      interpolation_weights = tf.placeholder_with_default(
-        tf.random.stateless_uniform([batch], tf.stack([config.seed, 2 * updates + 1])), [None], 'weights'
-      )
-      interpolates = losses.interpolate(real, fake, interpolation_weights)
-      norms = losses.gradient_norms(critic(interpolates, training=True), interpolates)
-    with tf.name_scope('penalty'):
-      penalty = losses.gradient_penalty(norms)
-      critic_loss += config.penalty_weight * penalty
-    scalars['gradient_penalty'] = penalty
-    scalars['gradient_norm/mean'] = tf.reduce_mean(norms)
-    scalars['gradient_norm/maximum'] = tf.reduce_max(norms)
-  scalars['critic_loss'] = critic_loss = tf.check_numerics(critic_loss, NOT_FINITE + 'critic_loss')
-  scalars['generator_loss'] = generator_loss = tf.check_numerics(generator_loss, NOT_FINITE + 'generator_loss')
+    if config.variant == 'gp':
+      critic_loss += config.penalty_weight * scalars['gradient_penalty']
+    critic_loss = _checked(critic_loss, 'critic_loss')
+    generator_loss = _checked(losses.generator_loss(fake_scores), 'generator_loss')
+  scalars.update(wasserstein_estimate=wasserstein_estimate, critic_loss=critic_loss, generator_loss=generator_loss)
 
-  # Updates: each optimizer has only its own network's variables.
+  # Each optimizer is given its own network's variables alone.
   with tf.name_scope('train_critic'):
     optimizer = make_optimizer(config, config.critic_learning_rate)
-    critic_gradients = _checked_gradients(optimizer, critic_loss, critic_variables)
+    critic_gradients = _gradients(optimizer, critic_loss, critic_variables)
     train_critic = optimizer.apply_gradients(critic_gradients, critic_step)
     before_critic = tf.no_op()
     if config.clip_order == 'after':
@@ -184,22 +181,20 @@ def build_graph(config):
       before_critic = losses.clip(critic_variables, config.clip_value)
   with tf.name_scope('train_generator'):
     optimizer = make_optimizer(config, config.generator_learning_rate)
-    generator_gradients = _checked_gradients(optimizer, generator_loss, generator_variables)
+    generator_gradients = _gradients(optimizer, generator_loss, generator_variables)
     train_generator = optimizer.apply_gradients(generator_gradients, global_step)
 
-  # What to look at.
   with tf.name_scope('checks'):
-    check_weights = tf.group(*[
-      tf.check_numerics(v.read_value(), NOT_FINITE + v.op.name) for v in generator_variables + critic_variables
-    ])  # fmt: skip
+    check_weights = tf.group(*[_checked(v.read_value(), v.op.name) for v in generator_variables + critic_variables])
     if config.variant == 'clip':
-      flat = tf.concat([tf.reshape(v.read_value(), [-1]) for v in critic_variables], 0)
-      scalars['clip/share_at_bound'] = tf.reduce_mean(tf.cast(tf.abs(flat) >= config.clip_value, tf.float32))
-  histograms = tf.summary.merge(
-    [tf.summary.histogram('weights/' + v.op.name, v.read_value()) for v in generator_variables + critic_variables]
-    + [tf.summary.histogram('gradients/' + v.op.name, g) for g, v in generator_gradients + critic_gradients],
-    collections=[],
-  )
+      weights = tf.concat([tf.reshape(v.read_value(), [-1]) for v in critic_variables], 0)
+      scalars['clip/share_at_bound'] = tf.reduce_mean(tf.cast(tf.abs(weights) >= config.clip_value, tf.float32))
+  with tf.name_scope('weights'):
+    histograms = [tf.summary.histogram(v.op.name, v.read_value()) for v in generator_variables + critic_variables]
+  with tf.name_scope('gradients'):
+    histograms += [tf.summary.histogram(v.op.name, g) for g, v in generator_gradients + critic_gradients]
+  with tf.name_scope('summaries'):
+    histograms = tf.summary.merge(histograms, collections=[])
 
   return Graph(
     global_step, critic_step, real, latents, interpolation_weights, sample_latents, samples, fake, real_scores,
