@@ -61,8 +61,6 @@ def _define_flags():
 
 def main():
   run_config = config.make(**{name: FLAGS[name].value for name in FLAG_NAMES})
-  if run_config.log_device_placement:
-    os.environ['TF_CPP_MIN_LOG_LEVEL'] = '0'  # TensorFlow prints the placement as a notice
   with cli.quiet_tensorflow():  # here and not above, so that --help and a mistake answer at once
     from wgan_tf1 import training
 

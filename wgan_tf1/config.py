@@ -73,7 +73,7 @@ class Config:
   seed: int = _field('of the initial weights, the latents, the interpolation weights and the data order')
   save_every_steps: int = _field('generator updates between checkpoints')
   sample_every_steps: int = _field('generator updates between sample grids')
-  summary_every_steps: int = _field('generator updates between summaries')
+  summary_every_steps: int = _field('generator updates between summaries; every fifth has the histograms')
   keep_checkpoints: int = _field('newest checkpoints that are kept')
   gpu_memory_fraction: float = _field("largest share of a GPU's memory to take")
   allow_growth: bool = _field('take GPU memory as it is needed, not all at the start')
@@ -145,7 +145,7 @@ def make(preset=None, variant=None, **overrides):
   settings = dict(
     preset=preset, variant=variant, seed=0,
     data_dir=os.environ.get('WGAN_DATA_DIR') or 'data', run_dir=os.path.join('runs', preset + '-' + variant),
-    save_every_steps=100, sample_every_steps=50, summary_every_steps=50, keep_checkpoints=5,
+    save_every_steps=100, sample_every_steps=50, summary_every_steps=20, keep_checkpoints=5,
     gpu_memory_fraction=0.8, allow_growth=True, log_device_placement=False,  # the post's
   )  # fmt: skip
   settings.update(VARIANTS[variant])
