@@ -205,10 +205,20 @@ def test_going_on_with_other_flags(tmp_path):
   assert (tmp_path / 'r' / 'config.json').read_bytes() == before
   out, _ = _run(tmp_path, 'train.py', '--run_dir=r', '--generator_steps=2', *SMALL)
   assert 'at generator step 2 already' in out
+  assert (tmp_path / 'r' / 'config.json').read_bytes() == before
+  out, _ = _run(tmp_path, 'train.py', '--run_dir=r', '--generator_steps=1', *SMALL)
+  assert 'at generator step 2 already' in out
+  assert (tmp_path / 'r' / 'config.json').read_bytes() == before
   out, _ = _run(
     tmp_path, 'train.py', '--run_dir=r', '--generator_steps=3', '--save_every_steps=1', '--dataset=auto', *SMALL[1:]
   )
   assert 'generator steps 2 to 3' in out  # auto stays with what the run began with
+
+
+def test_checkpoints_without_their_config_are_not_gone_on_with(tmp_path):
+  _run(tmp_path, 'train.py', '--run_dir=r', '--generator_steps=1', *SMALL)
+  (tmp_path / 'r' / 'config.json').unlink()
+  assert 'without their config.json' in _refused(tmp_path, 'train.py', '--run_dir=r', *SMALL)
 
 
 def test_without_mnist_auto_warns_once_and_mnist_refuses(tmp_path):

@@ -35,28 +35,25 @@ def train(config):
   Raises:
     UserError: if the data cannot be had, the directory holds another run, or training diverged.
   """
-  previous = _previous_run(config)
-  if previous:
-    if config.dataset == 'auto':  # what it was then: a download that works by now does not change a run
-      config = dataclasses.replace(config, dataset=previous.dataset)
-    configs.check_same_run(previous, config)
+  config = _same_run(config)
   dataset = data.load(config.dataset, config.data_dir, config.image_size)
   config = dataclasses.replace(config, dataset=dataset.name)
-  try:
-    data.write_file(os.path.join(config.run_dir, 'config.json'), configs.to_json(config).encode())
-  except OSError as e:
-    raise UserError('run_dir=%s cannot be written: %s' % (config.run_dir, e))
 
   with tf.Graph().as_default():
     graph = build_graph(config)
     saver = tf.train.Saver(max_to_keep=config.keep_checkpoints)
     with tf.Session(config=_session_config(config)) as session, _stop_signals() as stopped:
       session.run(tf.global_variables_initializer())
-      checkpoints.restore(session, saver, config.run_dir)
+      if os.path.isdir(config.run_dir):
+        checkpoints.restore(session, saver, config.run_dir)
       step = int(session.run(graph.global_step))
       if step >= config.generator_steps:
         print('%s is at generator step %d already: --generator_steps above that goes on' % (config.run_dir, step))
         return None
+      try:
+        data.write_file(os.path.join(config.run_dir, 'config.json'), configs.to_json(config).encode())
+      except OSError as e:
+        raise UserError('run_dir=%s cannot be written: %s' % (config.run_dir, e))
       print(_opening_block(config, dataset, graph, session, step), flush=True)
       with contextlib.closing(tf.summary.FileWriter(config.run_dir, session.graph)) as writer:
         # Whatever a killed process wrote past its last checkpoint is written again: TensorBoard drops the first.
@@ -78,7 +75,7 @@ def _train_loop(config, dataset, graph, session, saver, writer, stopped):
   step, critic_step = (int(n) for n in session.run([graph.global_step, graph.critic_step]))
   if step == 0:
     _write_samples(config, graph, session, writer, step)
-  saved_step, timed_step, timed_at = step, step, time.time()
+  saved_step, timed_step, timed_at = step, step, time.perf_counter()
   with _progress_bar(config, step) as bar:
     while step < config.generator_steps and not stopped:
       for _ in range(config.critic_steps):  # lines 2 to 8
@@ -93,7 +90,7 @@ def _train_loop(config, dataset, graph, session, saver, writer, stopped):
       bar.update()
 
       if step % config.summary_every_steps == 0:
-        now = time.time()
+        now = time.perf_counter()
         speed = (step - timed_step) / (now - timed_at)
         write_summaries(config, dataset, graph, session, writer, step, critic_step, speed)
         timed_step, timed_at = step, now
@@ -109,13 +106,20 @@ def _train_loop(config, dataset, graph, session, saver, writer, stopped):
   return step
 
 
-def _previous_run(config):
-  """The `Config` of the run in run_dir; None where there is no run."""
-  if os.path.exists(os.path.join(config.run_dir, 'config.json')):
-    return configs.load(config.run_dir)
-  if os.path.isdir(config.run_dir) and checkpoints.paths(config.run_dir):
-    raise UserError('%s holds checkpoints without their config.json: start another --run_dir' % config.run_dir)
-  return None
+def _same_run(config):
+  """Returns `config` as the run in its directory has it, if there is one; refuses what would make it another.
+
+  `auto` is then the data set that it was at the start: a download that works by now does not change a run.
+  """
+  if not os.path.exists(os.path.join(config.run_dir, 'config.json')):
+    if os.path.isdir(config.run_dir) and checkpoints.paths(config.run_dir):
+      raise UserError('%s holds checkpoints without their config.json: start another --run_dir' % config.run_dir)
+    return config
+  previous = configs.load(config.run_dir)
+  if config.dataset == 'auto':
+    config = dataclasses.replace(config, dataset=previous.dataset)
+  configs.check_same_run(previous, config)
+  return config
 
 
 def _session_config(config):
