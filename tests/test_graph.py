@@ -244,12 +244,44 @@ def test_both_variants_start_from_the_same_weights(tiny):
   assert all(np.array_equal(a, b) for a, b in zip(*starts))
 
 
+@pytest.mark.parametrize('variant', ['clip', 'gp'])
+def test_no_variable_changes_before_the_loss_and_every_gradient_are_there(tiny, variant):
+  """By the graph itself: each op that changes a variable has them all among what it waits for."""
+  with running(tiny(variant)) as (graph, _):
+    for loss, update, variables in (
+      ('critic_loss', graph.train_critic, graph.critic_variables),
+      ('generator_loss', graph.train_generator, graph.generator_variables),
+    ):
+      applies = [op for op in _ancestors(update) if op.type.startswith('ResourceApply')]
+      assert len(applies) == len(variables)
+      loss = graph.scalars[loss].op
+      reads = {op for op in _ancestors(loss) if op.type == 'ReadVariableOp'}
+      assert len(reads) > len(variables)
+      for op in applies:
+        waits_for = _ancestors(op)
+        assert loss in waits_for and reads <= waits_for
+        assert sum(o.type == 'CheckNumerics' for o in waits_for) >= len(variables) + 1
+
+
+def _ancestors(op):
+  """Every op that runs before `op`, by data or control."""
+  seen, waiting = set(), [op]
+  while waiting:
+    op = waiting.pop()
+    before = {t.op for t in op.inputs} | set(op.control_inputs)
+    waiting += before - seen
+    seen |= before
+  return seen
+
+
 def test_a_number_that_is_not_finite_stops_the_update_by_name(tiny):
   with running(tiny()) as (graph, session):
     session.run(graph.check_weights)
     weights = session.run(graph.critic_variables)
-    with pytest.raises(tf.errors.InvalidArgumentError, match='not finite: gradient of critic/.* : Tensor had NaN'):
+    with pytest.raises(tf.errors.InvalidArgumentError, match='not finite: .*critic.* : Tensor had NaN'):
       session.run(graph.train_critic, {graph.real: np.full([4, 32, 32, 1], np.nan)})
+    assert all(np.array_equal(a, b) for a, b in zip(weights, session.run(graph.critic_variables)))
+    assert session.run(graph.critic_step) == 0
     graph.critic_variables[0].load(np.full(weights[0].shape, np.inf), session)
     with pytest.raises(tf.errors.InvalidArgumentError, match='not finite: critic/conv_1/weights : Tensor had Inf'):
       session.run(graph.check_weights)

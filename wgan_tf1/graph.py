@@ -98,10 +98,16 @@ def _checked(tensor, name):
   return tf.check_numerics(tensor, NOT_FINITE + name)
 
 
-def _gradients(optimizer, loss, variables):
-  """(gradient, variable) of `variables` alone; one that is not finite stops the run before any update."""
-  pairs = optimizer.compute_gradients(loss, variables)
-  return [(_checked(gradient, 'gradient of ' + variable.op.name), variable) for gradient, variable in pairs]
+def _update(config, learning_rate, loss, variables, step):
+  """One update of `variables` alone, counted in `step`; returns (op, [(gradient, variable)]).
+
+  No variable changes before the loss and every gradient are there and finite. Without that, nothing orders one
+  variable's update after another's gradient, or the loss, has read it.
+  """
+  optimizer = make_optimizer(config, learning_rate)
+  gradients = [(_checked(g, 'gradient of ' + v.op.name), v) for g, v in optimizer.compute_gradients(loss, variables)]
+  with tf.control_dependencies([loss] + [g for g, _ in gradients]):
+    return optimizer.apply_gradients(gradients, step), gradients
 
 
 def _step_counter(name):
@@ -109,6 +115,28 @@ def _step_counter(name):
     name, [], tf.int64, tf.zeros_initializer(), trainable=False, use_resource=True,
     collections=[tf.GraphKeys.GLOBAL_VARIABLES],
   )  # fmt: skip
+
+
+def _draws(config, updates):
+  """Latents, interpolation weights and the samples' latents: functions of (seed, updates so far) alone.
+
+  So a resumed run repeats none and skips none. The streams 0, 2, 4... are latents, 1, 3, 5... weights, -1 the samples'.
+  """
+  seed, n, z = config.seed, config.batch_size, config.latent_size
+  latents = tf.random.stateless_normal([n, z], tf.stack([seed, 2 * updates]))
+  weights = tf.random.stateless_uniform([n], tf.stack([seed, 2 * updates + 1]))
+  sample_latents = tf.random.stateless_normal([SAMPLES, z], [seed, -1])
+  return latents, weights, sample_latents
+
+
+def _histograms(gradients):
+  """One serialized summary of every variable and its gradient, under weights/ and gradients/."""
+  with tf.name_scope('weights'):
+    weights = [tf.summary.histogram(v.op.name, v.read_value()) for _, v in gradients]
+  with tf.name_scope('gradients'):
+    gradients = [tf.summary.histogram(v.op.name, g) for g, v in gradients]
+  with tf.name_scope('summaries'):
+    return tf.summary.merge(weights + gradients, collections=[])
 
 
 def build_graph(config):
@@ -126,18 +154,11 @@ def build_graph(config):
   global_step = _step_counter('global_step')
   critic_step = _step_counter('critic_step')
 
-  # Random draws are functions of (seed, updates so far), so that a resumed run repeats none and skips none.
-  # Even numbers are the latents' streams, odd ones the interpolation weights', -1 the fixed samples'.
   with tf.name_scope('inputs'):
-    updates = global_step.read_value() + critic_step.read_value()
-    drawn_latents = tf.random.stateless_normal(
-      [config.batch_size, config.latent_size], tf.stack([config.seed, 2 * updates])
-    )
-    drawn_weights = tf.random.stateless_uniform([config.batch_size], tf.stack([config.seed, 2 * updates + 1]))
-    fixed_latents = tf.random.stateless_normal([SAMPLES, config.latent_size], [config.seed, -1])
-    latents = tf.placeholder_with_default(drawn_latents, [None, config.latent_size], 'latents')
-    interpolation_weights = tf.placeholder_with_default(drawn_weights, [None], 'interpolation_weights')
-    sample_latents = tf.placeholder_with_default(fixed_latents, [None, config.latent_size], 'sample_latents')
+    draws = _draws(config, global_step.read_value() + critic_step.read_value())
+    latents = tf.placeholder_with_default(draws[0], [None, config.latent_size], 'latents')
+    interpolation_weights = tf.placeholder_with_default(draws[1], [None], 'interpolation_weights')
+    sample_latents = tf.placeholder_with_default(draws[2], [None, config.latent_size], 'sample_latents')
     real = tf.placeholder(tf.float32, [None, *image_shape], 'real')
 
   # One generator and one critic: their variables are made at the first call and shared by scope at the others.
@@ -170,9 +191,9 @@ def build_graph(config):
 
   # Each optimizer is given its own network's variables alone.
   with tf.name_scope('train_critic'):
-    optimizer = make_optimizer(config, config.critic_learning_rate)
-    critic_gradients = _gradients(optimizer, critic_loss, critic_variables)
-    train_critic = optimizer.apply_gradients(critic_gradients, critic_step)
+    train_critic, critic_gradients = _update(
+      config, config.critic_learning_rate, critic_loss, critic_variables, critic_step
+    )
     before_critic = tf.no_op()
     if config.clip_order == 'after':
       with tf.control_dependencies([train_critic]):
@@ -180,24 +201,34 @@ def build_graph(config):
     elif config.clip_order == 'before':
       before_critic = losses.clip(critic_variables, config.clip_value)
   with tf.name_scope('train_generator'):
-    optimizer = make_optimizer(config, config.generator_learning_rate)
-    generator_gradients = _gradients(optimizer, generator_loss, generator_variables)
-    train_generator = optimizer.apply_gradients(generator_gradients, global_step)
+    train_generator, generator_gradients = _update(
+      config, config.generator_learning_rate, generator_loss, generator_variables, global_step
+    )
 
   with tf.name_scope('checks'):
     check_weights = tf.group(*[_checked(v.read_value(), v.op.name) for v in generator_variables + critic_variables])
     if config.variant == 'clip':
       weights = tf.concat([tf.reshape(v.read_value(), [-1]) for v in critic_variables], 0)
       scalars['clip/share_at_bound'] = tf.reduce_mean(tf.cast(tf.abs(weights) >= config.clip_value, tf.float32))
-  with tf.name_scope('weights'):
-    histograms = [tf.summary.histogram(v.op.name, v.read_value()) for v in generator_variables + critic_variables]
-  with tf.name_scope('gradients'):
-    histograms += [tf.summary.histogram(v.op.name, g) for g, v in generator_gradients + critic_gradients]
-  with tf.name_scope('summaries'):
-    histograms = tf.summary.merge(histograms, collections=[])
+  histograms = _histograms(generator_gradients + critic_gradients)
 
   return Graph(
-    global_step, critic_step, real, latents, interpolation_weights, sample_latents, samples, fake, real_scores,
-    fake_scores, train_critic, train_generator, before_critic, check_weights, scalars, histograms,
-    generator_variables, critic_variables,
-  )  # fmt: skip
+    global_step=global_step,
+    critic_step=critic_step,
+    real=real,
+    latents=latents,
+    interpolation_weights=interpolation_weights,
+    sample_latents=sample_latents,
+    samples=samples,
+    fake=fake,
+    real_scores=real_scores,
+    fake_scores=fake_scores,
+    train_critic=train_critic,
+    train_generator=train_generator,
+    before_critic=before_critic,
+    check_weights=check_weights,
+    scalars=scalars,
+    histograms=histograms,
+    generator_variables=generator_variables,
+    critic_variables=critic_variables,
+  )
