@@ -1,9 +1,10 @@
 # make train ARGS="--generator_steps=300"   make test   make lint   make bench   make PYTHON=python3.12 train
-PYTHON ?= python3
-VENV   := .venv
-STAMP  := $(VENV)/installed
+PYTHON   ?= python3
+PYTHON37 ?= python3.7
+VENV     := .venv
+STAMP    := $(VENV)/installed
 
-.PHONY: train sample test lint bench clean
+.PHONY: train sample test test-tf1 lint bench clean
 
 train: $(STAMP)
 	$(VENV)/bin/python train.py --variant=clip $(ARGS)
@@ -14,6 +15,9 @@ sample: $(STAMP)
 test: $(STAMP)
 	$(VENV)/bin/python -m pytest $(ARGS)
 
+test-tf1: .venv-tf1/installed
+	.venv-tf1/bin/python -m pytest $(ARGS)
+
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -22,7 +26,7 @@ bench: $(STAMP)
 	$(VENV)/bin/python -m benchmarks.throughput $(ARGS)
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-tf1
 
 # The stamp is newer than requirements.txt only once everything in it is installed.
 $(STAMP): requirements.txt
@@ -33,4 +37,9 @@ $(STAMP): requirements.txt
 	esac
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv-tf1/installed: requirements.txt
+	$(PYTHON37) -m venv .venv-tf1
+	.venv-tf1/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@

@@ -63,7 +63,7 @@ def train(config):
           step = _train_loop(config, dataset, graph, session, saver, writer, stopped)
         except tf.errors.InvalidArgumentError as e:
           raise _diverged(config, graph, session, e) or e
-  if stopped:
+  if stopped and step < config.generator_steps:
     print('Stopped at generator step %d of %d; saved. The same command goes on.' % (step, config.generator_steps))
     return stopped[0]
   print('Trained %d generator steps. See %s' % (step, _sample_path(config, step)))
@@ -75,34 +75,32 @@ def _train_loop(config, dataset, graph, session, saver, writer, stopped):
   step, critic_step = (int(n) for n in session.run([graph.global_step, graph.critic_step]))
   if step == 0:
     _write_samples(config, graph, session, writer, step)
-  saved_step, timed_step, timed_at = step, step, time.perf_counter()
+  timed_step, timed_at = step, time.perf_counter()
+  stopping = False
   with _progress_bar(config, step) as bar:
-    while step < config.generator_steps and not stopped:
+    while step < config.generator_steps and not stopping:
       for _ in range(config.critic_steps):  # lines 2 to 8
         real = data.batch(dataset.train, config.batch_size, config.seed, critic_step)
         session.run(graph.before_critic)
-        critic = session.run([graph.train_critic, graph.scalars['wasserstein_estimate'],
-                              graph.scalars['critic_loss']], {graph.real: real})  # fmt: skip
+        _, estimate = session.run([graph.train_critic, graph.scalars['wasserstein_estimate']], {graph.real: real})
         critic_step += 1
-      session.run([graph.train_generator, graph.scalars['generator_loss']])  # lines 9 to 11
+      if (step + 1) % config.summary_every_steps == 0:
+        now = time.perf_counter()
+        steps_per_second = (step + 1 - timed_step) / (now - timed_at)
+        write_summaries(config, dataset, graph, session, writer, step + 1, critic_step, steps_per_second)
+        timed_step, timed_at = step + 1, now
+      session.run(graph.train_generator)  # lines 9 to 11
       step += 1
-      bar.set_postfix_str('Wasserstein estimate %.4g' % critic[1], refresh=False)
+      bar.set_postfix_str('Wasserstein estimate %.4g' % estimate, refresh=False)
       bar.update()
 
-      if step % config.summary_every_steps == 0:
-        now = time.perf_counter()
-        speed = (step - timed_step) / (now - timed_at)
-        write_summaries(config, dataset, graph, session, writer, step, critic_step, speed)
-        timed_step, timed_at = step, now
-      if step % config.sample_every_steps == 0 or step == config.generator_steps:
+      last = step == config.generator_steps
+      stopping = bool(stopped)  # read once: a signal from here on ends the next step, saved
+      if step % config.sample_every_steps == 0 or last:
         _write_samples(config, graph, session, writer, step)
-      if step % config.save_every_steps == 0:
+      if step % config.save_every_steps == 0 or last or stopping:
         session.run(graph.check_weights)
         checkpoints.save(session, saver, config.run_dir, step)
-        saved_step = step
-  if step != saved_step:
-    session.run(graph.check_weights)
-    checkpoints.save(session, saver, config.run_dir, step)
   return step
 
 
@@ -196,7 +194,9 @@ def _diverged(config, graph, session, error):
 def write_summaries(config, dataset, graph, session, writer, step, critic_step, steps_per_second):
   """Writes the scalars, and at every `HISTOGRAMS_EVERY_SUMMARIES`-th time the histograms.
 
-  They are of the weights as they stand after `step`, on the batch and the latents of the next critic update.
+  Called between the critic updates and the generator update of `step`: of the critic that the generator is about to
+  follow, on the latents that it is about to use and real images that no critic update has used since the last epoch.
+  After the generator update the same critic's estimate would say little: the generator has just moved against it.
 
   Args:
     config: the run's `config.Config`.
@@ -204,7 +204,7 @@ def write_summaries(config, dataset, graph, session, writer, step, critic_step, 
     graph: a `graph.Graph`.
     session: the session that trains it.
     writer: a `FileWriter`.
-    step: generator updates so far.
+    step: the generator update about to be made, counted from 1.
     critic_step: critic updates so far.
     steps_per_second: generator updates a second, to be written among the rest.
   """
