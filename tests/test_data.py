@@ -98,7 +98,7 @@ def test_a_missing_file_comes_from_the_first_mirror_that_has_it(tmp_path, small_
 def test_a_failed_download_leaves_nothing_and_says_why(tmp_path, small_mnist, mirror, monkeypatch):
   folder, url = mirror
   _put(folder, {name: b'x' for name in small_mnist}, compress=True)
-  monkeypatch.setattr(data, 'MNIST_MIRRORS', [url])
+  monkeypatch.setattr(data, 'MNIST_MIRRORS', [url, url])
   with pytest.raises(UserError) as e:
     data.load('mnist', str(tmp_path / 'data'), 32)
   assert 'MD5' in str(e.value) and '--dataset=digits' in str(e.value) and '\n' not in str(e.value)

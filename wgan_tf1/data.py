@@ -8,6 +8,7 @@ import os
 import struct
 import sys
 import tempfile
+import urllib.parse
 import urllib.request
 import zlib
 from typing import NamedTuple
@@ -92,7 +93,7 @@ def _download_mnist_file(folder, name):
   Raises:
     OSError: if every mirror failed, with their reasons, or the file cannot be kept.
   """
-  reasons = []
+  reasons = {}  # reason -> hosts: without a network it is the same for all
   for mirror in MNIST_MIRRORS:
     url = mirror + name + '.gz'
     try:
@@ -101,11 +102,12 @@ def _download_mnist_file(folder, name):
       content = gzip.decompress(compressed)
       _check_md5(content, name, url)
     except (OSError, EOFError, zlib.error, ValueError, http.client.HTTPException) as e:
-      reasons.append('%s: %s' % (url, e))
+      hosts = reasons.setdefault(str(getattr(e, 'reason', e)), [])
+      hosts.append(urllib.parse.urlsplit(url).netloc)
     else:
       write_file(os.path.join(folder, name + '.gz'), compressed)
       return content
-  raise OSError('; '.join(reasons))
+  raise OSError('; '.join('%s: %s' % (', '.join(hosts), reason) for reason, hosts in reasons.items()))
 
 
 def _parse_idx_images(content):
@@ -126,7 +128,7 @@ def load_mnist(data_dir, image_size):
   for name in MNIST_MD5:
     content = _read_mnist_file(folder, name)
     if content is None:
-      print('downloading %s to %s' % (name, folder), file=sys.stderr)
+      print('downloading %s to %s' % (name, folder), flush=True)
       content = _download_mnist_file(folder, name)
     images = _parse_idx_images(content)
     before = (image_size - images.shape[1]) // 2
@@ -171,7 +173,7 @@ def load(name, data_dir, image_size):
       files = ' and '.join(name + '.gz' for name in MNIST_MD5)
       raise UserError(
         '%s is not in %s and cannot be downloaded (%s): put %s there, or take --dataset=digits'
-        % (name, os.path.join(data_dir, name), e, files)
+        % (name.upper(), os.path.join(data_dir, name), e, files)
       )
     print(
       "warning: MNIST is not in %s and cannot be downloaded (%s). Training on scikit-learn's 8x8 digits "

@@ -195,7 +195,7 @@ def write_summaries(config, dataset, graph, session, writer, step, critic_step, 
   """Writes the scalars, and at every `HISTOGRAMS_EVERY_SUMMARIES`-th time the histograms.
 
   Called between the critic updates and the generator update of `step`: of the critic that the generator is about to
-  follow, on the latents that it is about to use and real images that no critic update has used since the last epoch.
+  follow, on the latents that it is about to use and the real images of the critic update to come.
   After the generator update the same critic's estimate would say little: the generator has just moved against it.
 
   Args:
