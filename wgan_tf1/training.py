@@ -157,7 +157,8 @@ def _progress_bar(config, step):
 def _opening_block(config, dataset, graph, session, step):
   """What is trained, on what, from where, into where, and how to watch it."""
   gpus = [d.name.split('device:')[-1] for d in session.list_devices() if d.device_type == 'GPU']
-  parameters = [sum(v.shape.num_elements() for v in vs) for vs in (graph.generator_variables, graph.critic_variables)]
+  count = lambda variables: format(sum(v.shape.num_elements() for v in variables), ',')
+  parameters = [count(graph.generator_variables), count(graph.critic_variables)]
   constraint = 'clip %g' % config.clip_value if config.variant == 'clip' else 'penalty %g' % config.penalty_weight
   lines = [
     ('training', '%s, %s: generator steps %d to %d, each after %d critic steps, batch %d'
@@ -165,7 +166,7 @@ def _opening_block(config, dataset, graph, session, step):
     ('optimizer', '%s, learning rates %g (generator) and %g (critic), %s'
      % (config.optimizer, config.generator_learning_rate, config.critic_learning_rate, constraint)),
     ('data', '%s: %d images, %d held out' % (dataset.name, len(dataset.train), len(dataset.validation))),
-    ('networks', '%s: generator of %d parameters, critic of %d' % (config.architecture, *parameters)),
+    ('networks', '%s: generator of %s parameters, critic of %s' % (config.architecture, *parameters)),
     ('device', '%s; TensorFlow %s' % (', '.join(gpus) or 'CPU, %d cores' % os.cpu_count(), tf.__version__)),
     ('run_dir', config.run_dir),
     ('watch', '%s -m tensorboard.main --logdir=%s' % (os.path.relpath(sys.executable), config.run_dir)),
