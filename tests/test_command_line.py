@@ -89,8 +89,8 @@ def test_a_run_directory_holds_what_it_should(whole):
   assert all('critic/conv_1/weights/' + slot in variables for slot in slots)
   for words in (
     'blog-mnist, ' + variant,
-    '2605632',
-    '1551873',
+    '2,605,632',
+    '1,551,873',
     'CPU',
     'runs/blog-mnist-' + variant,
     'tensorboard',
