@@ -1,5 +1,4 @@
 import os
-import shutil
 import subprocess
 
 import pytest
@@ -7,7 +6,6 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-@pytest.mark.skipif(not shutil.which('make'), reason='needs make')
 @pytest.mark.parametrize('version', ['3.9', '3.14', '3.7', '2.7', None])
 def test_another_python_gets_one_line(tmp_path, version):
   python = tmp_path / 'python'
