@@ -3,44 +3,61 @@
 python train.py --variant=clip                         the MNIST post's WGAN: clipped weights, RMSProp
 python train.py --variant=gp                           the same networks with the gradient penalty, Adam
 python train.py --variant=clip --generator_steps=300   a first look
+python train.py --preset=cifar10-resnet --variant=gp   another system of the posts and papers
+python train.py --list_presets                         all of them
 
 Ctrl-C saves, and the same command goes on from there. The run directory has the checkpoints, the
 samples and what TensorBoard shows; sample.py draws more from it.
 """
 
+import contextlib
 import os
 from typing import Optional
 
 from absl import flags
 
+from wgan_tf1 import UserError
 from wgan_tf1 import cli
 from wgan_tf1 import config
 
 FLAGS = flags.FLAGS
 
-# A preset is the networks and the shape of its images; everything else can be overridden.
+# A preset is the networks and the form of its data; the rest can be overridden.
 FLAG_NAMES = [
-  name for name in config.MEANINGS if name not in ('architecture', 'image_size', 'image_channels', 'latent_size')
-]
+  name
+  for name in config.MEANINGS
+  if name
+  not in {
+    'architecture', 'form', 'image_size', 'image_channels', 'image_fit', 'pixel_minimum', 'latent_size', 'text_length',
+    'class_count', *config.FROM_DATA,
+  }
+]  # fmt: skip
+
+
+def _allowed(preset):
+  """Returns {variant: Config} of the variants that a preset has."""
+  allowed = {}
+  for variant in config.VARIANTS:
+    with contextlib.suppress(UserError):
+      allowed[variant] = config.make(preset, variant)
+  return allowed
 
 
 def _default(name):
-  """Says what a flag is when it is left out: one value, or one for each preset and variant that has it."""
+  """Says what a flag is when it is left out: one value, or that of the default preset and where others differ."""
   if name in ('preset', 'variant'):
     return getattr(config.make(), name)
+  if name == 'dataset':
+    return 'auto'
   if name == 'run_dir':
     return os.path.join('runs', 'PRESET-VARIANT')
   if name == 'data_dir':
     return '$WGAN_DATA_DIR, else data'
-  where = {}
-  for preset in config.PRESETS:
-    for variant in config.VARIANTS:
-      value = getattr(config.make(preset, variant), name)
-      if value is not None:
-        where.setdefault(str(value), []).append(preset + '-' + variant)
-  if len(where) == 1:
-    return next(iter(where))
-  return ', '.join('%s with %s' % (value, ' '.join(names)) for value, names in where.items())
+  values = [getattr(c, name) for preset in config.PRESETS for c in _allowed(preset).values()]
+  values = sorted({value for value in values if value is not None}, key=str)
+  if len(values) < 2:
+    return values[0] if values else 'none'
+  return 'that of preset and variant: one of %s' % ', '.join(map(str, values))
 
 
 def _define_flags():
@@ -50,7 +67,9 @@ def _define_flags():
     bool: flags.DEFINE_boolean,
     float: flags.DEFINE_float,
     Optional[float]: flags.DEFINE_float,
+    Optional[str]: flags.DEFINE_string,
   }
+  flags.DEFINE_boolean('list_presets', False, 'print a table of the presets, and do nothing else.')
   for name in FLAG_NAMES:
     text = '%s. Default: %s.' % (config.MEANINGS[name], _default(name))
     if name in config.CHOICES:
@@ -59,7 +78,29 @@ def _define_flags():
       define[config.Config.__annotations__[name]](name, None, text)
 
 
+def print_presets():
+  """Prints name, source, network, data, variants and parameters of each preset."""
+  with cli.quiet_tensorflow():
+    from wgan_tf1 import graph
+
+  rows = [('name', 'source', 'network', 'data', 'variants', 'parameters: generator, critic')]
+  for preset, settings in config.PRESETS.items():
+    by_count = {}  # parameters -> the variants and networks that have so many
+    for variant, run_config in _allowed(preset).items():
+      counts = ', '.join(format(n, ',') for n in graph.count_parameters(run_config))
+      by_count.setdefault((run_config.architecture, counts), []).append(variant)
+    for i, ((architecture, counts), variants) in enumerate(by_count.items()):
+      first = (preset, settings['source']) if i == 0 else ('', '')
+      rows.append((*first, architecture, settings['dataset'], ' '.join(variants), counts))
+  widths = [max(map(len, column)) for column in zip(*rows)]
+  for row in rows:
+    print('  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+  print('Parameters of text-char are for a vocabulary of %d characters.' % graph.NOMINAL_VOCABULARY)
+
+
 def main():
+  if FLAGS.list_presets:
+    return print_presets()
   run_config = config.make(**{name: FLAGS[name].value for name in FLAG_NAMES})
   with cli.quiet_tensorflow():  # here and not above, so that --help and a mistake answer at once
     from wgan_tf1 import training

@@ -1,6 +1,6 @@
 """Times the training step against the machine's own matrix-multiply peak, and the summaries against the step.
 
-python -m benchmarks.throughput                  blog-mnist, both variants
+python -m benchmarks.throughput                  blog-mnist, every variant
 python -m benchmarks.throughput --steps=50       more steps, steadier medians
 
 The floating-point work of a step is counted from the layers' shapes. The peak is the best of several 4096 x 4096
@@ -50,15 +50,16 @@ def step_flops(run_config, generator, critic):
   A pass back costs two passes forward where it reaches the weights, one where it only passes through. The penalty
   adds to the critic's two batches a third, forward, back to its input, and back through that to the weights.
   """
-  passes = {'clip': 2 * 3, 'gp': 2 * 3 + 1 + 1 + 2}[run_config.variant]
+  passes = {'clip': 2 * 3, 'gp': 2 * 3 + 1 + 1 + 2, 'gan': 2 * 3}[run_config.variant]
   critic_update = generator + passes * critic
   generator_update = 3 * generator + 2 * critic
   return run_config.batch_size * (run_config.critic_steps * critic_update + generator_update)
 
 
 def measure(tf, build_graph, training, variant, peak):
-  run_config = config.make('blog-mnist', variant)
-  dataset = data.load_digits(run_config.data_dir, run_config.image_size)
+  run_config = config.make('blog-mnist', variant, dataset='digits')
+  dataset = data.load(run_config)
+  held_out = data.encode(run_config, dataset.validation)
   with tf.Graph().as_default() as graph, tf.Session() as session:
     built = build_graph(run_config)
     session.run(tf.global_variables_initializer())
@@ -67,8 +68,8 @@ def measure(tf, build_graph, training, variant, peak):
     def step():
       nonlocal critic_step
       for _ in range(run_config.critic_steps):
-        real = data.batch(dataset.train, run_config.batch_size, run_config.seed, critic_step)
-        session.run([built.train_critic, built.scalars['wasserstein_estimate']], {built.real: real})
+        real = data.batch(run_config, dataset, critic_step).real
+        session.run([built.train_critic, built.scalars[built.estimate]], {built.real: real})
         critic_step += 1
       session.run(built.train_generator)
 
@@ -78,7 +79,8 @@ def measure(tf, build_graph, training, variant, peak):
 
       def summarise():  # as often as a cycle has them: the last with histograms
         for at in range(every, cycle + 1, every):
-          training.write_summaries(run_config, dataset, built, session, writer, at, critic_step, 0)
+          batch = data.batch(run_config, dataset, critic_step)
+          training.write_summaries(run_config, built, session, writer, batch, held_out, at, 0)
 
       seconds(step, 2), seconds(summarise, 1)
       steps, summaries = [], []

@@ -15,7 +15,8 @@ from wgan_tf1 import config  # noqa: E402
 def tiny():
   """Makes the `Config` of a real preset with batches of 4: `tiny('gp', seed=1)`."""
 
-  def make(variant='clip', **overrides):
-    return config.make('blog-mnist', variant, **{'dataset': 'digits', 'batch_size': 4, 'critic_steps': 2, **overrides})
+  def make(variant='clip', preset='blog-mnist', **overrides):
+    defaults = {'dataset': 'digits' if preset.startswith('blog') else 'auto', 'batch_size': 4, 'critic_steps': 2}
+    return config.make(preset, variant, **{**defaults, **overrides})
 
   return make

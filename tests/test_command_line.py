@@ -14,8 +14,10 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
+from wgan_tf1 import config
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SMALL = ['--dataset=digits', '--batch_size=4', '--critic_steps=2', '--keep_checkpoints=2']
+SMALL = ['--dataset=digits', '--width=8', '--batch_size=4', '--critic_steps=2', '--keep_checkpoints=2']
 EVERY = ['--sample_every_steps=10', '--summary_every_steps=4', '--save_every_steps=5']
 
 
@@ -76,8 +78,8 @@ def whole(request, tmp_path_factory):
 def test_a_run_directory_holds_what_it_should(whole):
   folder, variant, (out, err) = whole
   run = folder / 'runs' / ('blog-mnist-' + variant)
-  config = json.loads((run / 'config.json').read_text())
-  assert (config['variant'], config['dataset'], config['batch_size'], config['clip_value']) == (
+  written = json.loads((run / 'config.json').read_text())
+  assert (written['variant'], written['dataset'], written['batch_size'], written['clip_value']) == (
     variant, 'digits', 4, 0.01 if variant == 'clip' else None,
   )  # fmt: skip
   assert sorted(os.listdir(str(run / 'samples'))) == ['0.png', '10.png', '20.png', '30.png', '40.png']
@@ -87,16 +89,10 @@ def test_a_run_directory_holds_what_it_should(whole):
   assert (variables['global_step'], variables['critic_step']) == (40, 80)
   slots = ('RMSProp', 'RMSProp_1') if variant == 'clip' else ('Adam', 'Adam_1')
   assert all('critic/conv_1/weights/' + slot in variables for slot in slots)
-  for words in (
-    'blog-mnist, ' + variant,
-    '2,605,632',
-    '1,551,873',
-    'CPU',
-    'runs/blog-mnist-' + variant,
-    'tensorboard',
-    'digits',
-  ):
-    assert words in out
+  words = ['blog-mnist, ' + variant, 'CPU', 'runs/blog-mnist-' + variant, 'tensorboard', 'digits: 1,500 images']
+  # 129 * 1024 + 9 * (64 * 32 + 32 * 16 + 16 * 8 + 8); 10 * 8 + 9 * (8 * 16 + 16 * 32 + 32 * 64) + 16 + 32 + 64 + 257
+  words.append('generator of 156,360 parameters, critic of 24,641')
+  assert all(word in out for word in words), out
   assert ('5e-05' in out) == (variant == 'clip')  # how to ask for the paper's learning rate
   assert '40/40' in err and re.search(r'[\d.]+steps/s', err) and 'Wasserstein estimate' in err
   assert 'Traceback' not in err and 'WARNING' not in err
@@ -158,7 +154,7 @@ def test_a_killed_run_ends_where_an_unharmed_one_does(whole, tmp_path):
   flags = ['--variant=' + variant] + SMALL + EVERY
   run = tmp_path / 'runs' / ('blog-mnist-' + variant)
   for marker in ('config.json', 'samples/0.png', 'model-10.index', 'samples/20.png'):  # start, step 0, between, late
-    process = _start(tmp_path, 'train.py', '--generator_steps=1000', *flags)  # never done before it is killed
+    process = _start(tmp_path, 'train.py', '--generator_steps=100000', *flags)  # never done before it is killed
     _wait_for(run / marker, process)
     process.kill()
     process.communicate()
@@ -181,19 +177,28 @@ def test_a_torn_newest_checkpoint_costs_a_warning_and_no_bit(whole, tmp_path):
 
 
 @pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, number, status):
-  flags = SMALL + ['--generator_steps=1000', '--run_dir=r', '--sample_every_steps=3']
+def test_a_signal_between_critic_updates_saves_and_the_same_command_goes_on(tmp_path, number, status):
+  flags = [
+    '--dataset=digits',
+    '--width=8',
+    '--batch_size=4',
+    '--critic_steps=400',
+    '--generator_steps=3',
+    '--run_dir=r',
+  ]
   process = _start(tmp_path, 'train.py', *flags)
-  _wait_for(tmp_path / 'r' / 'samples' / '3.png', process)
+  _wait_for(tmp_path / 'r' / 'samples' / '0.png', process)
   process.send_signal(number)
   out, err = process.communicate(timeout=120)
   assert process.returncode == status
   assert 'The same command goes on' in out and 'Traceback' not in err
-  step = int(re.search(r'Stopped at generator step (\d+) of 1000', out).group(1))
-  assert _variables(tmp_path / 'r', step)['global_step'] == step
-  assert _variables(tmp_path / 'r', step)['critic_step'] == 2 * step
-  out, _ = _run(tmp_path, 'train.py', *(SMALL + ['--run_dir=r', '--generator_steps=%d' % (step + 1)]))
-  assert 'generator steps %d to %d' % (step, step + 1) in out
+  step = int(re.search(r'Stopped at generator step (\d+) of 3', out).group(1))
+  variables = _variables(tmp_path / 'r', step)
+  assert variables['global_step'] == step and 400 * step <= variables['critic_step'] <= 400 * (step + 1)
+  out, _ = _run(tmp_path, 'train.py', *flags)
+  assert 'generator steps %d to 3' % step in out
+  _run(tmp_path, 'train.py', *flags[:-1], '--run_dir=unharmed')
+  _assert_same_variables(_variables(tmp_path / 'unharmed', 3), _variables(tmp_path / 'r', 3))
 
 
 def test_going_on_with_other_flags(tmp_path):
@@ -224,7 +229,7 @@ def test_checkpoints_without_their_config_are_not_gone_on_with(tmp_path):
 def test_without_mnist_auto_warns_once_and_mnist_refuses(tmp_path):
   flags = ['--generator_steps=1', '--batch_size=4', '--critic_steps=1']
   out, err = _run(tmp_path, 'train.py', '--data_dir=nowhere', *flags)
-  assert err.count('warning:') == 1 and 'digits' in err and 'digits: 1500 images' in out
+  assert err.count('warning:') == 1 and 'digits' in err and 'digits: 1,500 images' in out
   assert json.loads((tmp_path / 'runs/blog-mnist-clip/config.json').read_text())['dataset'] == 'digits'
   line = _refused(tmp_path, 'train.py', '--data_dir=nowhere', '--dataset=mnist', '--run_dir=r', *flags)
   assert 'cannot be downloaded' in line and line.count('refused') == 1
@@ -243,7 +248,9 @@ def test_divergence_names_the_tensor_and_keeps_the_good_checkpoint(tmp_path):
 @pytest.mark.parametrize(
   'flags, words',
   [
-    (['--variant=dcgan'], 'clip|gp'),
+    (['--variant=dcgan'], 'clip|gp|gan'),
+    (['--preset=blog-mnist-bn', '--variant=gp'], '--critic_norm=layer'),
+    (['--preset=text-char', '--dataset=mnist'], 'preset=text-char is for text'),
     (['--varant=clip'], 'variant'),
     (['--batch_size=many'], 'batch_size'),
     (['--critic_steps=0'], 'critic_steps=0'),
@@ -289,3 +296,80 @@ def test_sampling_mistakes_are_one_line(whole, tmp_path):
   assert 'rows' in _refused(tmp_path, 'sample.py', run, '--rows=0')
   (tmp_path / 'file').write_text('in the way')
   assert 'out=file/x.png' in _refused(tmp_path, 'sample.py', run, '--out=file/x.png')
+
+
+def test_presets_are_listed(tmp_path):
+  out, err = _run(tmp_path, 'train.py', '--list_presets')
+  header, *rows, note = out.splitlines()
+  assert re.split('  +', header) == ['name', 'source', 'network', 'data', 'variants', 'parameters: generator, critic']
+  cells = [re.split('  +', row) for row in rows]
+  assert ['blog-mnist', 'MNIST post', 'blog', 'mnist', 'clip gp gan', '2,605,632, 1,551,873'] in cells
+  assert ['keras-mnist', 'Keras post', 'keras', 'mnist', 'clip gan', '851,201, 70,081'] in cells
+  assert sorted({row[0] for row in cells} - {''}) == sorted(config.PRESETS)
+  assert '96 characters' in note and err == '' and os.listdir(str(tmp_path)) == []
+
+
+def _make_text(tmp_path):
+  lines = ['Zeile %d: Häuser, Wälder, %s' % (i, 'äöü' * (i % 5)) for i in range(60)]
+  (tmp_path / 'text.txt').write_bytes('\n'.join(lines).encode())
+  return ['--preset=text-char', '--variant=gp', '--width=8', '--data_path=../text.txt']
+
+
+def _make_folder(tmp_path):
+  (tmp_path / 'pictures').mkdir()
+  for i in range(30):
+    pixels = np.random.RandomState(i).randint(0, 256, [40, 50, 3]).astype(np.uint8)
+    Image.fromarray(pixels).save(str(tmp_path / 'pictures' / ('%d.jpg' % i)))
+  return ['--preset=lsun64-dcgan', '--dataset=folder', '--data_path=../pictures', '--width=4', '--ema_decay=0.9']
+
+
+def _make_labelled(tmp_path):
+  return ['--preset=cifar10-resnet-acgan', '--variant=gp', '--dataset=digits', '--classes=1,3', '--width=4']
+
+
+@pytest.mark.parametrize(
+  'make, kind, critic_steps', [(_make_text, 'txt', 20), (_make_folder, 'png', 200), (_make_labelled, 'png', 10)]
+)
+def test_every_form_of_data_goes_on_exactly(tmp_path, make, kind, critic_steps):
+  flags = make(tmp_path) + ['--batch_size=4', '--generator_batch_size=6', '--run_dir=r']
+  whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+  whole.mkdir(), parts.mkdir()
+  _run(whole, 'train.py', '--generator_steps=2', *flags)
+  _run(parts, 'train.py', '--generator_steps=1', *flags)
+  _run(parts, 'train.py', '--generator_steps=2', *flags)
+  variables = _variables(whole / 'r', 2)
+  assert variables['critic_step'] == critic_steps
+  _assert_same_variables(variables, _variables(parts / 'r', 2))
+  samples = os.path.join('r', 'samples', '2.' + kind)
+  assert (whole / samples).read_bytes() == (parts / samples).read_bytes()
+
+
+def test_other_data_are_not_gone_on_with(tmp_path):
+  text = _make_text(tmp_path)
+  folder = tmp_path / 'here'
+  folder.mkdir()
+  flags = text + ['--batch_size=4', '--critic_steps=1', '--run_dir=r']
+  _run(folder, 'train.py', '--generator_steps=1', *flags)
+  path = tmp_path / 'text.txt'
+  path.write_bytes(path.read_bytes().replace(b'Zeile', b'eZeil'))
+  assert 'other data' in _refused(folder, 'train.py', '--generator_steps=2', *flags)
+
+
+def test_the_plain_gan_reports_its_estimate(tmp_path):
+  out, err = _run(
+    tmp_path, 'train.py', '--variant=gan', '--run_dir=r', '--generator_steps=2', '--summary_every_steps=1', *SMALL
+  )
+  assert 'JS estimate' in err and 'gan: generator steps 0 to 2' in out
+  (path,) = glob.glob(str(tmp_path / 'r' / 'events*'))
+  tags = [v.tag for event in tf.train.summary_iterator(path) for v in event.summary.value if v.HasField('simple_value')]
+  assert set(tags) == {'js_estimate', 'validation/js_estimate', 'critic_loss', 'generator_loss', 'steps_per_second'}
+
+
+def test_points_are_drawn_over_the_critic(tmp_path):
+  flags = ['--preset=toy-8gaussians', '--variant=gp', '--width=16', '--batch_size=8', '--generator_steps=1']
+  for extra in ([], ['--fixed_generator']):
+    _run(tmp_path, 'train.py', '--run_dir=r%d' % len(extra), *(flags + extra))
+    picture = np.asarray(Image.open(str(tmp_path / ('r%d' % len(extra)) / 'samples' / '1.png')))
+    assert picture.shape == (600, 600, 3)
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 100  # lines of many colours, two kinds of points
+  assert not [name for name in _variables(tmp_path / 'r1', 1) if name.startswith('generator/')]

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import layers
@@ -42,45 +43,275 @@ def slow_conv2d_transpose(x, weights, stride):
   return y
 
 
+def slow_conv1d(x, weights, biases):
+  n, length, _ = x.shape
+  kernel = weights.shape[0]
+  y = np.zeros([n, length, weights.shape[2]])
+  for i in range(length):
+    for a in range(kernel):
+      if 0 <= i + a - kernel // 2 < length:
+        y[:, i] += x[:, i + a - kernel // 2] @ weights[a]
+  return y + biases
+
+
+def slow_batch_norm(x, gamma, beta, mean=None, variance=None):
+  """Channel by channel; without a mean and a variance by those of the batch."""
+  y = np.empty(x.shape)
+  for c in range(x.shape[-1]):
+    channel = x[..., c].astype(float)
+    m, v = (channel.mean(), channel.var()) if mean is None else (mean[c], variance[c])
+    y[..., c] = (channel - m) / np.sqrt(v + 1e-5) * gamma[..., c] + beta[..., c]
+  return y
+
+
+def slow_layer_norm(x, gamma, beta):
+  return np.stack([(row - row.mean()) / np.sqrt(row.var() + 1e-5) * gamma + beta for row in x.astype(float)])
+
+
+def slow_upsample_nearest(x):
+  return x.repeat(2, axis=1).repeat(2, axis=2)
+
+
+def slow_upsample_bilinear(x):
+  """Output pixel i has its centre at (i + 1/2) / 2 - 1/2 of the input's; beyond the outermost all is as there."""
+
+  def along(x, axis):
+    size, rows = x.shape[axis], []
+    for i in range(2 * size):
+      at = min(max((i + 0.5) / 2 - 0.5, 0), size - 1)
+      low = int(at)
+      high = min(low + 1, size - 1)
+      rows.append((1 - (at - low)) * x.take(low, axis) + (at - low) * x.take(high, axis))
+    return np.stack(rows, axis)
+
+  return along(along(x, 1), 2)
+
+
+def slow_downsample(x):
+  return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
+
+
+def randomize(session, seed=0):
+  """Gives every variable a random value, none a special one such as 0 or 1, and returns {name: value}."""
+  random = np.random.RandomState(seed)
+  values = {}
+  for v in sorted(tf.global_variables(), key=lambda v: v.op.name):
+    shape = v.shape.as_list()
+    if v.op.name.endswith(('gamma', 'moving_variance')):
+      value = random.uniform(0.5, 2, shape)
+    elif v.op.name.endswith('weights'):
+      value = random.normal(size=shape) * np.prod(shape[:-1]) ** -0.5
+    else:
+      value = random.normal(size=shape) * 0.5
+    v.load(value.astype(np.float32), session)
+    values[v.op.name] = value.astype(np.float32)
+  return values
+
+
 def _apply(layer, x):
-  """Returns the layer's output and its variables, keyed by the last part of their names."""
+  """Returns the layer's output and its variables, keyed by the last part of their names; all of them are random."""
   with tf.Graph().as_default(), tf.Session() as session:
-    tf.set_random_seed(3)
     y = layer(tf.constant(x))
-    session.run(tf.global_variables_initializer())
-    return session.run([y, {v.op.name.split('/')[-1]: v for v in tf.trainable_variables()}])
+    variables = randomize(session)
+    return session.run(y), {name.split('/')[-1]: value for name, value in variables.items()}
 
 
 def _random(*shape):
   return np.random.RandomState(0).normal(size=shape).astype(np.float32)
 
 
-def test_dense():
+def _biases(v, bias):
+  assert set(v) == ({'weights', 'biases'} if bias else {'weights'})
+  return v.get('biases', 0)
+
+
+@pytest.mark.parametrize('bias', [True, False])
+def test_dense(bias):
   x = _random(3, 5)
-  y, v = _apply(lambda x: layers.dense(x, 4, 'l'), x)
-  np.testing.assert_allclose(y, x @ v['weights'] + v['biases'], rtol=1e-5, atol=1e-6)
+  y, v = _apply(lambda x: layers.dense(x, 4, 'l', bias=bias), x)
+  np.testing.assert_allclose(y, x @ v['weights'] + _biases(v, bias), rtol=1e-5, atol=1e-6)
 
 
-def test_conv2d():
-  for stride in (1, 2):
-    x = _random(2, 6, 4, 3)
-    y, v = _apply(lambda x, stride=stride: layers.conv2d(x, 5, 'l', stride=stride), x)
-    np.testing.assert_allclose(y, slow_conv2d(x, v['weights'], v['biases'], stride), rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize('bias', [True, False])
+@pytest.mark.parametrize('stride', [1, 2])
+@pytest.mark.parametrize('size', [1, 3, 4, 5, 7])
+def test_conv2d(size, stride, bias):
+  x = _random(2, 6, 4, 3)
+  y, v = _apply(lambda x: layers.conv2d(x, 5, 'l', size=size, stride=stride, bias=bias), x)
+  np.testing.assert_allclose(y, slow_conv2d(x, v['weights'], _biases(v, bias), stride), rtol=1e-4, atol=1e-5)
 
 
-def test_conv2d_transpose():
-  for stride in (1, 2):
-    x = _random(2, 3, 4, 3)
-    y, v = _apply(lambda x, stride=stride: layers.conv2d_transpose(x, 5, 'l', stride=stride), x)
-    assert set(v) == {'weights'}
-    np.testing.assert_allclose(y, slow_conv2d_transpose(x, v['weights'], stride), rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize('bias', [True, False])
+@pytest.mark.parametrize('stride', [1, 2])
+@pytest.mark.parametrize('size', [3, 4, 5])
+def test_conv2d_transpose(size, stride, bias):
+  x = _random(2, 3, 4, 3)
+  y, v = _apply(lambda x: layers.conv2d_transpose(x, 5, 'l', size=size, stride=stride, bias=bias), x)
+  slow = slow_conv2d_transpose(x, v['weights'], stride) + _biases(v, bias)
+  np.testing.assert_allclose(y, slow, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('size', [1, 5])
+def test_conv1d(size):
+  x = _random(2, 7, 3)
+  y, v = _apply(lambda x: layers.conv1d(x, 4, 'l', size=size), x)
+  np.testing.assert_allclose(y, slow_conv1d(x, v['weights'], v['biases']), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+  'layer, slow',
+  [
+    (layers.upsample_nearest, slow_upsample_nearest),
+    (layers.upsample_bilinear, slow_upsample_bilinear),
+    (layers.downsample, slow_downsample),
+  ],
+)
+def test_resampling(layer, slow):
+  x = _random(2, 6, 4, 3)
+  y, v = _apply(layer, x)
+  assert not v
+  np.testing.assert_allclose(y, slow(x), rtol=1e-5, atol=1e-6)
+
+
+SHAPES = [(6, 5), (4, 7, 3), (3, 4, 6, 2)]  # points, text, images
+
+
+@pytest.mark.parametrize('training', [None, True])
+@pytest.mark.parametrize('shape', SHAPES)
+def test_batch_norm_by_the_statistics_of_the_batch(shape, training):
+  x = 3 * _random(*shape) + 2
+  y, v = _apply(lambda x: layers.batch_norm(x, 'l', training), x)
+  assert set(v) == {'gamma', 'beta'} | ({'moving_mean', 'moving_variance'} if training else set())
+  np.testing.assert_allclose(y, slow_batch_norm(x, v['gamma'], v['beta']), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_batch_norm_by_the_moving_averages(shape):
+  x = 3 * _random(*shape) + 2
+  y, v = _apply(lambda x: layers.batch_norm(x, 'l', False), x)
+  slow = slow_batch_norm(x, v['gamma'], v['beta'], v['moving_mean'], v['moving_variance'])
+  np.testing.assert_allclose(y, slow, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('labelled', [False, True])
+@pytest.mark.parametrize('shape', SHAPES)
+def test_moving_averages_after_one_and_three_updates(shape, labelled):
+  """A tenth of each batch's mean, and of its variance with n - 1 in the denominator, from 0 and 1."""
+  batches = 3 * np.random.RandomState(0).normal(size=(3, *shape)) + 2
+  with tf.Graph().as_default(), tf.Session() as session:
+    x = tf.placeholder(tf.float32, [None, *shape[1:]])
+    with tf.variable_scope('', reuse=tf.AUTO_REUSE):
+      labels = {'labels': tf.zeros([tf.shape(x)[0]], tf.int32), 'class_count': 2} if labelled else {}
+      layers.batch_norm(x, 'l', True, **labels)
+      updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
+      layers.batch_norm(x, 'l', None, **labels)
+      layers.batch_norm(x, 'l', False, **labels)
+    assert tf.get_collection(tf.GraphKeys.UPDATE_OPS) == updates and len(updates) == 2
+    assert [v.op.name for v in tf.trainable_variables()] == ['l/gamma', 'l/beta']
+    moving = [v for v in tf.global_variables() if 'moving' in v.op.name]
+    session.run(tf.global_variables_initializer())
+    mean, variance = np.zeros(shape[-1]), np.ones(shape[-1])
+    for i, batch in enumerate(batches):
+      session.run(updates, {x: batch})
+      rows = batch.reshape(-1, shape[-1])
+      mean += 0.1 * (rows.mean(0) - mean)
+      variance += 0.1 * (rows.var(0, ddof=1) - variance)
+      if i in (0, 2):
+        np.testing.assert_allclose(session.run(moving), [mean, variance], rtol=1e-5)
+
+
+@pytest.mark.parametrize('training', [None, True, False])
+@pytest.mark.parametrize('shape', SHAPES)
+def test_conditional_batch_norm_has_a_gamma_and_beta_a_class(shape, training):
+  x = 3 * _random(*shape) + 2
+  labels = np.random.RandomState(1).randint(0, 3, shape[0])
+  assert len(set(labels)) > 1
+  y, v = _apply(lambda x: layers.batch_norm(x, 'l', training, tf.constant(labels, tf.int32), 3), x)
+  assert v['gamma'].shape == v['beta'].shape == (3, shape[-1])
+  averages = (v['moving_mean'], v['moving_variance']) if training is False else (None, None)
+  plain = slow_batch_norm(x, np.ones(shape[-1]), np.zeros(shape[-1]), *averages)
+  for row, expected, label in zip(y, plain, labels):
+    np.testing.assert_allclose(row, expected * v['gamma'][label] + v['beta'][label], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_layer_norm_is_of_each_sample(shape):
+  x = 3 * _random(*shape) + 2
+  y, v = _apply(lambda x: layers.layer_norm(x, 'l'), x)
+  assert {name: value.shape for name, value in v.items()} == {'gamma': shape[-1:], 'beta': shape[-1:]}
+  np.testing.assert_allclose(y, slow_layer_norm(x, v['gamma'], v['beta']), rtol=1e-4, atol=1e-5)
+
+
+def test_norms_are_chosen_by_name():
+  x = _random(4, 3, 2)
+  for norm, slow in (('batch', slow_batch_norm), ('layer', slow_layer_norm)):
+    y, v = _apply(lambda x, norm=norm: layers.normalize(x, norm, 'l'), x)
+    np.testing.assert_allclose(y, slow(x, v['gamma'], v['beta']), rtol=1e-4, atol=1e-5)
+  y, v = _apply(lambda x: layers.normalize(x, 'none', 'l'), x)
+  assert not v and np.array_equal(y, x)
+
+
+def _initial(layer, *shape):
+  """The initial values of a layer's variables, keyed by the last part of their names."""
+  with tf.Graph().as_default(), tf.Session() as session:
+    tf.set_random_seed(3)
+    layer(tf.zeros(shape))
+    session.run(tf.global_variables_initializer())
+    return session.run({v.op.name.split('/')[-1]: v for v in tf.trainable_variables()})
+
+
+def _assert_uniform(values, bound):
+  """Within the bound, up to it on both sides, and with a uniform distribution's deviation."""
+  assert -bound <= values.min() < -0.97 * bound and 0.97 * bound < values.max() <= bound
+  np.testing.assert_allclose(values.std(), bound / 3**0.5, rtol=0.02)
+
+
+# Layer, input shape, and what goes into one output and out of one input.
+FANS = {
+  'dense': (lambda init: lambda x: layers.dense(x, 300, 'l', init), [1, 200], 200, 300),
+  'conv2d': (lambda init: lambda x: layers.conv2d(x, 80, 'l', 3, 1, init), [1, 4, 4, 60], 9 * 60, 9 * 80),
+  'conv2d stride 2': (lambda init: lambda x: layers.conv2d(x, 80, 'l', 4, 2, init), [1, 4, 4, 60], 16 * 60, 4 * 80),
+  'conv2d_transpose stride 2': (
+    lambda init: lambda x: layers.conv2d_transpose(x, 80, 'l', 4, 2, init, bias=True),
+    [1, 4, 4, 60], 4 * 60, 16 * 80,
+  ),
+  'conv1d': (lambda init: lambda x: layers.conv1d(x, 80, 'l', 5, init), [1, 4, 60], 5 * 60, 5 * 80),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('name', sorted(FANS))
+def test_initial_weights_are_as_wide_as_their_initializer_says(name):
+  make, shape, fan_in, fan_out = FANS[name]
+  for init, bound in (('he', (3 * 4 / (fan_in + fan_out)) ** 0.5), ('he_in', (3 * 2 / fan_in) ** 0.5)):
+    v = _initial(make(init), *shape)
+    _assert_uniform(v['weights'], bound)
+    assert not v['biases'].any()
+  v = _initial(make('normal'), *shape)
+  assert abs(v['weights'].mean()) < 0.001
+  np.testing.assert_allclose(v['weights'].std(), 0.02, rtol=0.02)
+  assert np.abs(v['weights']).max() > 0.06  # not cut off
+  assert not v['biases'].any()
+
+
+@pytest.mark.parametrize('name', ['dense', 'conv2d', 'conv1d'])
+def test_glorot_is_uniform(name):
+  make, shape, fan_in, fan_out = FANS[name]
+  v = _initial(make('glorot'), *shape)
+  _assert_uniform(v['weights'], (6 / (fan_in + fan_out)) ** 0.5)
+  assert not v['biases'].any()
 
 
 def test_variables_start_glorot_uniform_biases_too():
-  _, v = _apply(lambda x: layers.conv2d(x, 300, 'l'), _random(1, 4, 4, 200))
-  for name, bound in (('weights', (6 / (9 * 200 + 9 * 300)) ** 0.5), ('biases', (6 / (300 + 300)) ** 0.5)):
-    assert 0.95 * bound < np.abs(v[name]).max() <= bound
-    np.testing.assert_allclose(v[name].std(), bound / 3**0.5, rtol=0.1)
+  """get_variable's default, as the MNIST post has it."""
+  v = _initial(lambda x: layers.conv2d(x, 3000, 'l'), 1, 4, 4, 20)
+  _assert_uniform(v['weights'], (6 / (9 * 20 + 9 * 3000)) ** 0.5)
+  _assert_uniform(v['biases'], (6 / (3000 + 3000)) ** 0.5)
+
+
+@pytest.mark.parametrize('layer', [layers.batch_norm, layers.layer_norm])
+def test_norms_start_as_plain_ones(layer):
+  v = _initial(lambda x: layer(x, 'l'), 2, 4, 4, 3)
+  assert v['gamma'].tolist() == [1, 1, 1] and v['beta'].tolist() == [0, 0, 0]
 
 
 def _initial_weights(seed, names):

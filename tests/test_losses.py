@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import losses
+from wgan_tf1 import networks
 
 
 def _run(build):
@@ -32,6 +34,51 @@ def test_wasserstein_losses_are_the_papers():
     ]
   )
   assert (estimate, loss) == (4.0 - 3.0, -3.0)
+
+
+def _log_sigmoid(x):
+  return -np.logaddexp(0, -np.asarray(x, float))
+
+
+def test_gan_losses_are_the_papers():
+  random = np.random.RandomState(0)
+  real, fake = 3 * random.normal(size=7), 3 * random.normal(size=5)
+  critic, generator, js = _run(
+    lambda: [
+      losses.gan_critic_loss(tf.constant(real), tf.constant(fake)),
+      losses.gan_generator_loss(tf.constant(fake)),
+      losses.js_estimate(tf.constant(real), tf.constant(fake)),
+    ]
+  )
+  value = _log_sigmoid(real).mean() + _log_sigmoid(-fake).mean()  # 1 - sigmoid(x) is sigmoid(-x)
+  np.testing.assert_allclose([critic, generator, js], [-value, -_log_sigmoid(fake).mean(), np.log(2) + value / 2])
+
+
+def test_the_js_estimate_goes_from_zero_for_a_coin_to_log_two_for_certainty():
+  real, fake = np.float32([0, 1, 10, 1000]), np.float32([0, -1, -10, -1000])
+  coin, *rest = _run(lambda: [losses.js_estimate(tf.constant([r]), tf.constant([f])) for r, f in zip(real, fake)])
+  assert abs(coin) < 1e-6 and sorted(rest) == rest
+  assert rest[-1] == np.float32(np.log(2)) and rest[0] < 0.4
+  assert _run(lambda: losses.js_estimate(tf.constant(fake), tf.constant(real))) < -100  # sure, and wrong
+
+
+def test_gan_losses_are_finite_and_have_a_slope_where_the_discriminator_is_sure():
+  def build():
+    scores = tf.constant([-1e4, 1e4])
+    made = [losses.gan_critic_loss(scores, scores), losses.gan_generator_loss(scores)]
+    return [made, tf.gradients(made[1], [scores])]
+
+  (critic, generator), (slopes,) = _run(build)
+  assert (critic, generator) == (1e4, 5e3)
+  np.testing.assert_allclose(slopes, [-0.5, 0], atol=1e-6)
+
+
+def test_class_loss_is_the_cross_entropy():
+  logits = 3 * np.random.RandomState(0).normal(size=[6, 4])
+  labels = [0, 3, 3, 1, 2, 0]
+  loss = _run(lambda: losses.class_loss(tf.constant(logits), tf.constant(labels)))
+  shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+  np.testing.assert_allclose(loss, -np.mean([np.log(row[label]) for row, label in zip(shares, labels)]))
 
 
 def test_each_sample_is_interpolated_with_its_own_weight():
@@ -72,6 +119,75 @@ def test_the_norm_is_one_per_sample_over_all_other_axes():
     slow = _slow_gradient_norms(weights, x)
     np.testing.assert_allclose(norms, slow, rtol=1e-5)
     np.testing.assert_allclose(penalty, np.mean([(n - 1) ** 2 for n in slow]), rtol=1e-5)
+
+
+def test_the_one_sided_penalty_is_on_norms_above_one_alone():
+  norms = [0.0, 0.5, 1.0, 1.5, 3.0]
+  two_sided, one_sided = _run(
+    lambda: [losses.gradient_penalty(tf.constant(norms), s) for s in ('two_sided', 'one_sided')]
+  )
+  np.testing.assert_allclose(one_sided, (0.5**2 + 2**2) / 5, rtol=1e-6)
+  np.testing.assert_allclose(two_sided, (1 + 0.5**2 + 0.5**2 + 2**2) / 5, rtol=1e-6)
+
+
+ACTIVATIONS = {'relu': tf.nn.relu, 'leaky_relu': lambda x: tf.nn.leaky_relu(x, 0.2)}
+
+
+@pytest.mark.parametrize('name', sorted(ACTIVATIONS))
+def test_the_penaltys_gradient_is_its_central_differences(name):
+  """The masks' own gradient is left out, and must be none: in float64, through two layers of `name`."""
+  random = np.random.RandomState(0)
+  start = [random.normal(size=shape) * shape[0] ** -0.5 for shape in ((3, 8), (8, 8), (8, 1))]
+  directions = [random.normal(size=w.shape) for w in start]
+  with tf.Graph().as_default() as graph, tf.Session() as session:
+    weights = [tf.placeholder(tf.float64, w.shape) for w in start]
+    x = tf.constant(random.normal(size=[5, 3]))
+    y = x
+    for w in weights[:-1]:
+      y = ACTIVATIONS[name](tf.matmul(y, w))
+    scores = tf.matmul(y, weights[-1])[:, 0]
+    penalty = losses.gradient_penalty(losses.gradient_norms(scores, x))
+    gradients = session.run(tf.gradients(penalty, weights), dict(zip(weights, start)))
+    values = [
+      session.run(penalty, {p: w + 1e-6 * sign * d for p, w, d in zip(weights, start, directions)}) for sign in (1, -1)
+    ]
+    assert any(op.type.endswith('ReluGrad') for op in graph.get_operations())  # there is a mask
+  slope = sum(np.sum(g * d) for g, d in zip(gradients, directions))
+  assert abs(slope) > 0.01
+  np.testing.assert_allclose((values[0] - values[1]) / 2e-6, slope, rtol=1e-6)
+
+
+CRITICS = {
+  'relu': (networks.toy_critic, 'none', [2], 8),
+  'leaky_relu': (networks.ARCHITECTURES['dcgan5'][1], 'none', [8, 8, 3], 4),
+  'leaky_relu, layer norm': (networks.ARCHITECTURES['dcgan5'][1], 'layer', [8, 8, 3], 4),
+  'relu, residual, layer norm': (networks.resnet_critic, 'layer', [8, 8, 3], 4),
+  'relu, text': (networks.ARCHITECTURES['text'][1], 'none', [6, 5], 4),
+}
+
+
+@pytest.mark.parametrize('name', sorted(CRITICS))
+def test_the_penaltys_gradient_is_tensorflows_own(name):
+  """With and without the masks' gradients, which are zeros; None where no path is left is a gradient of zero."""
+  critic, norm, shape, width = CRITICS[name]
+  with tf.Graph().as_default() as graph, tf.Session() as session:
+    tf.set_random_seed(0)
+    x = tf.constant(np.random.RandomState(0).normal(size=[4] + shape).astype(np.float32))
+    ours = losses.gradient_norms(critic(x, width=width, norm=norm), x)
+    (slopes,) = tf.gradients(critic(x, width=width, norm=norm), [x])
+    plain = tf.sqrt(tf.reduce_sum(tf.square(slopes), axis=list(range(1, x.shape.ndims))))
+    variables = tf.trainable_variables()
+    gradients = [tf.gradients(losses.gradient_penalty(norms), variables) for norms in (ours, plain)]
+    pairs = [[tf.zeros_like(v) if g is None else g for g, v in zip(gs, variables)] for gs in gradients]
+    session.run(tf.global_variables_initializer())
+    norms, (ours, plain) = session.run([[ours, plain], pairs])
+    overridden = [op.get_attr('_gradient_op_type') for op in graph.get_operations() if 'ReluGrad' in op.type
+                  and '_gradient_op_type' in op.node_def.attr]  # fmt: skip
+  assert overridden and all(b'GradOfConstantMask' in o for o in overridden)  # else both would be TensorFlow's
+  np.testing.assert_allclose(norms[0], norms[1], rtol=1e-5)
+  assert max(np.abs(g).max() for g in plain) > 1e-3
+  for v, a, b in zip(variables, ours, plain):
+    np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * max(np.abs(g).max() for g in plain), err_msg=v.op.name)
 
 
 def test_the_penalty_of_a_flat_critic_is_one_and_its_gradient_finite():

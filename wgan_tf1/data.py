@@ -1,186 +1,209 @@
-"""Data sets: found, downloaded, checked, and dealt out in batches. No TensorFlow here."""
+"""Data sets by name, as arrays or collections, and dealt out in batches. No TensorFlow here."""
 
 import functools
-import gzip
 import hashlib
-import http.client
 import os
-import struct
-import sys
-import tempfile
-import urllib.parse
-import urllib.request
-import zlib
+from typing import Any
 from typing import NamedTuple
+from typing import Optional
 
 import numpy as np
-from PIL import Image
 
 from wgan_tf1 import UserError
+from wgan_tf1 import array_sets
+from wgan_tf1 import image_files
+from wgan_tf1 import text_files
+from wgan_tf1.array_sets import mode_centres  # noqa: F401
+from wgan_tf1.array_sets import mode_deviation  # noqa: F401
+from wgan_tf1.downloads import Missing
+from wgan_tf1.downloads import write_file  # noqa: F401
+from wgan_tf1.messages import warn
+from wgan_tf1.prefetch import Prefetcher  # noqa: F401
+from wgan_tf1.text_files import decode_text  # noqa: F401
 
 
 class Dataset(NamedTuple):
-  """A data set in memory: `train` and `validation` are uint8 [N, H, W, C]; `name` is a key of `DATASETS`."""
+  """Samples to train on, and others that are held out.
 
-  name: str
-  train: np.ndarray
-  validation: np.ndarray
+  `train` and `validation` have a length and are indexed by an int array [n], which gives raw samples: uint8
+  [n, H, W, C] images, uint16 [n, L] tokens or float32 [n, 2] points. They are arrays, but for 'folder' and
+  'lsun', which decode what they are indexed by; see `image_files.Images`.
+  """
 
-
-MNIST_MIRRORS = (
-  'https://storage.googleapis.com/cvdf-datasets/mnist/',
-  'https://ossci-datasets.s3.amazonaws.com/mnist/',
-  'http://yann.lecun.com/exdb/mnist/',
-)
-# Of the uncompressed files: the same bytes have been compressed more than once.
-MNIST_MD5 = {
-  'train-images-idx3-ubyte': '6bbc9ace898e44ae57da46a324031adb',
-  't10k-images-idx3-ubyte': '2646ac647ad5339dbf082846283269ea',
-}
-DOWNLOAD_TIMEOUT_SECONDS = 10
+  name: str  # a key of `DATASETS`
+  train: Any
+  validation: Any
+  train_labels: Optional[np.ndarray]  # int32 [N], or None
+  validation_labels: Optional[np.ndarray]
+  vocabulary: Optional[str]  # of text: character i is that of token i
+  fingerprint: str  # hexadecimal; another one if the training data are others
 
 
-def write_file(path, content):
-  """Writes bytes so that `path` holds all of them or what it held before; makes its folder."""
-  os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-  handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or '.', prefix=os.path.basename(path))
+class Batch(NamedTuple):
+  """What one critic update is trained on."""
+
+  real: np.ndarray  # float32 [B, ...]; see `encode`
+  labels: Optional[np.ndarray]  # int32 [B], or None
+
+
+def _place(config, name):
+  """Returns where a data set of files is: `data_path` if that is given, else its folder in `data_dir`.
+
+  Raises:
+    UserError: if `data_path` is given and is not there.
+  """
+  if config.data_path is None:
+    return os.path.join(config.data_dir, name)
+  if not os.path.exists(config.data_path):
+    raise UserError('data_path=%s is not there: name a file or folder that is' % config.data_path)
+  return config.data_path
+
+
+def _hash(*arrays):
+  digest = hashlib.md5()
+  for array in arrays:
+    digest.update(('%s %s' % (array.dtype.str, array.shape)).encode())
+    digest.update(np.ascontiguousarray(array))
+  return digest.hexdigest()
+
+
+def _wanted_classes(text):
+  """Returns the sorted labels of '3' or '0,3,5'.
+
+  Raises:
+    UserError: if it is something else.
+  """
   try:
-    with os.fdopen(handle, 'wb') as f:
-      f.write(content)
-    os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's own mode hides the file from everybody else
-    os.replace(temporary, path)
-  except BaseException:
-    os.remove(temporary)
-    raise
+    return sorted({int(label) for label in text.split(',')})
+  except ValueError:
+    raise UserError('classes=%s is not a list of labels: write --classes=3 or --classes=0,3,5' % text)
 
 
-def _umask():
-  mask = os.umask(0)
-  os.umask(mask)
-  return mask
-
-
-def _check_md5(content, name, source):
-  md5 = hashlib.md5(content).hexdigest()
-  if md5 != MNIST_MD5[name]:
-    raise ValueError("%s is not MNIST's %s: its MD5 is %s, not %s" % (source, name, md5, MNIST_MD5[name]))
-
-
-def _read_mnist_file(folder, name):
-  """Returns the checked bytes of a file, gzipped or not; None where it is not there.
+def _only_classes(arrays, config, name):
+  """Returns the `Arrays` of the classes that `config.classes` lists.
 
   Raises:
-    UserError: if it is there and is not MNIST's.
+    UserError: if the list cannot be read, or names a class that is not there.
   """
-  for path, opener in ((os.path.join(folder, name), open), (os.path.join(folder, name + '.gz'), gzip.open)):
-    if os.path.exists(path):
-      try:
-        with opener(path, 'rb') as f:
-          content = f.read()
-        _check_md5(content, name, path)
-        return content
-      except (OSError, EOFError, zlib.error, ValueError) as e:
-        raise UserError('%s cannot be used (%s): delete it, and it is downloaded anew' % (path, e))
-  return None
+  wanted = _wanted_classes(config.classes)
+  for labels, part in ((arrays.train_labels, 'to train on'), (arrays.validation_labels, 'held out')):
+    there = np.unique(labels).tolist()
+    absent = [label for label in wanted if label not in there]
+    if absent:
+      raise UserError(
+        'classes=%s: %s has no class %d %s: its classes are %s'
+        % (config.classes, name, absent[0], part, ', '.join(map(str, there)))
+      )
+  train = np.isin(arrays.train_labels, wanted)
+  validation = np.isin(arrays.validation_labels, wanted)
+  return array_sets.Arrays(
+    arrays.train[train], arrays.validation[validation], arrays.train_labels[train], arrays.validation_labels[validation]
+  )
 
 
-def _download_mnist_file(folder, name):
-  """Fetches a file from the first mirror that has the right bytes, and keeps it as `folder`/`name`.gz.
-
-  Returns:
-    The uncompressed bytes.
-
-  Raises:
-    OSError: if every mirror failed, with their reasons, or the file cannot be kept.
-  """
-  reasons = {}  # reason -> hosts: without a network it is the same for all
-  for mirror in MNIST_MIRRORS:
-    url = mirror + name + '.gz'
-    try:
-      with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS) as response:
-        compressed = response.read()
-      content = gzip.decompress(compressed)
-      _check_md5(content, name, url)
-    except (OSError, EOFError, zlib.error, ValueError, http.client.HTTPException) as e:
-      hosts = reasons.setdefault(str(getattr(e, 'reason', e)), [])
-      hosts.append(urllib.parse.urlsplit(url).netloc)
-    else:
-      write_file(os.path.join(folder, name + '.gz'), compressed)
-      return content
-  raise OSError('; '.join('%s: %s' % (', '.join(hosts), reason) for reason, hosts in reasons.items()))
+def _images(config, name, arrays, how):
+  """Returns the `Dataset` of images in memory: the wanted classes, brought to the wanted size as `how` says."""
+  if config.classes is not None:
+    arrays = _only_classes(arrays, config, name)
+  # Of the pixels as published: Pillow's resizing may differ in a bit from one version to the next.
+  fingerprint = _hash(*(array for array in (arrays.train, arrays.train_labels) if array is not None))
+  fitted = [array_sets.fit(i, config.image_size, config.image_channels, how) for i in (arrays.train, arrays.validation)]
+  return Dataset(name, *fitted, arrays.train_labels, arrays.validation_labels, None, fingerprint)
 
 
-def _parse_idx_images(content):
-  """Returns the uint8 [N, H, W, 1] images of an IDX3 file's bytes."""
-  _, n, height, width = struct.unpack('>IIII', content[:16])
-  return np.frombuffer(content, np.uint8, offset=16).reshape(n, height, width, 1)
+def _load_idx_set(config, name):
+  # So that somebody who has the two files of images alone can train.
+  with_labels = config.classes is not None or config.class_count is not None
+  arrays = array_sets.read_idx_set(name, os.path.join(config.data_dir, name), with_labels)
+  return _images(config, name, arrays, config.image_fit)
 
 
-def load_mnist(data_dir, image_size):
-  """MNIST, 60,000 and 10,000 digits, padded from 28 pixels to `image_size` with black, as the post does.
-
-  Raises:
-    UserError: if a file in `data_dir`/mnist is damaged.
-    OSError: if a file is neither there nor to be downloaded.
-  """
-  folder = os.path.join(data_dir, 'mnist')
-  splits = []
-  for name in MNIST_MD5:
-    content = _read_mnist_file(folder, name)
-    if content is None:
-      print('downloading %s to %s' % (name, folder), flush=True)
-      content = _download_mnist_file(folder, name)
-    images = _parse_idx_images(content)
-    before = (image_size - images.shape[1]) // 2
-    after = image_size - images.shape[1] - before
-    splits.append(np.pad(images, ((0, 0), (before, after), (before, after), (0, 0)), 'constant'))
-  return Dataset('mnist', *splits)
+def _load_digits(config):
+  return _images(config, 'digits', array_sets.read_digits(), 'enlarge')
 
 
-def load_digits(data_dir, image_size):
-  """scikit-learn's 1,797 digits of 8x8 pixels, enlarged to `image_size`; the last 297 are held out."""
-  del data_dir  # they come with the package
-  import sklearn.datasets  # slow, and needed here alone
-
-  small = np.rint(sklearn.datasets.load_digits().images * (255 / 16)).astype(np.uint8)
-  size = (image_size, image_size)
-  images = np.stack([np.asarray(Image.fromarray(image).resize(size, Image.BICUBIC)) for image in small])[..., None]
-  return Dataset('digits', images[:1500], images[1500:])
+def _load_cifar10(config):
+  arrays = array_sets.read_cifar10(os.path.join(config.data_dir, 'cifar10'))
+  return _images(config, 'cifar10', arrays, config.image_fit)
 
 
-# name -> function of (data_dir, image_size) that returns a `Dataset`.
-DATASETS = {'mnist': load_mnist, 'digits': load_digits}
+def _load_points(config, name):
+  del config  # they are the same for every run
+  arrays = array_sets.make_points(name)
+  # Of the name, not the points: a sine may differ in its last bit from one machine to the next.
+  return Dataset(name, arrays.train, arrays.validation, None, None, None, hashlib.md5(name.encode()).hexdigest())
 
 
-def load(name, data_dir, image_size):
-  """Loads a data set.
+def _load_collection(config, name):
+  read = {'folder': image_files.folder, 'lsun': image_files.lsun}[name]
+  train, validation, fingerprint = read(_place(config, name), config.image_size, config.image_channels)
+  return Dataset(name, train, validation, None, None, None, fingerprint)
+
+
+def _load_text(config):
+  tokens, vocabulary = text_files.read(_place(config, 'text'), config.text_length, config.vocabulary)
+  train, validation = image_files.split(tokens, image_files.spread(len(tokens), 10, len(tokens)))
+  return Dataset('text', train, validation, None, None, vocabulary, _hash(train, np.array(vocabulary)))
+
+
+# name -> function of a config that returns a `Dataset`, or raises `Missing` or `UserError`.
+DATASETS = {
+  'mnist': functools.partial(_load_idx_set, name='mnist'),
+  'fashion_mnist': functools.partial(_load_idx_set, name='fashion_mnist'),
+  'digits': _load_digits,
+  'cifar10': _load_cifar10,
+  'lsun': functools.partial(_load_collection, name='lsun'),
+  'folder': functools.partial(_load_collection, name='folder'),
+  'text': _load_text,
+  '8gaussians': functools.partial(_load_points, name='8gaussians'),
+  '25gaussians': functools.partial(_load_points, name='25gaussians'),
+  'swissroll': functools.partial(_load_points, name='swissroll'),
+}
+
+
+def _check_labels(config, dataset):
+  if dataset.train_labels is None:
+    for setting in ('classes', 'class_count'):
+      if getattr(config, setting) is not None:
+        raise UserError(
+          '%s=%s needs labels, and dataset=%s has none: take mnist, fashion_mnist, cifar10 or digits'
+          % (setting, getattr(config, setting), dataset.name)
+        )
+  elif config.class_count is not None:
+    highest = max(int(dataset.train_labels.max()), int(dataset.validation_labels.max()))
+    if highest >= config.class_count:
+      raise UserError(
+        'class_count=%d is too small: dataset=%s has the label %d' % (config.class_count, dataset.name, highest)
+      )
+
+
+def load(config):
+  """Loads the data set that a config names.
+
+  Images in memory are brought to `image_size` as `image_fit` says; those of 'folder' and 'lsun' are cropped and
+  resized always, scikit-learn's digits enlarged always.
 
   Args:
-    name: a key of `DATASETS`, or 'auto': MNIST where it can be had, else, after a warning, digits.
-    data_dir: directory that holds one folder for each data set.
-    image_size: height and width to pad or enlarge to, in pixels.
+    config: has the fields dataset, fallback_dataset, data_dir, data_path, classes, class_count, image_size,
+      image_channels, image_fit, text_length and vocabulary; see `config.Config`.
 
   Returns:
-    A `Dataset`.
+    A `Dataset`; neither of its parts is empty. Its name is `fallback_dataset` where that was taken instead, with
+    a warning.
 
   Raises:
-    UserError: if the files are damaged; or neither there nor to be downloaded, and `name` is not 'auto'.
+    UserError: if the files are damaged; if they are neither there nor to be downloaded, and there is no
+      `fallback_dataset`; if labels are needed that do not exist.
   """
   try:
-    return DATASETS['mnist' if name == 'auto' else name](data_dir, image_size)
-  except OSError as e:
-    if name != 'auto':
-      files = ' and '.join(name + '.gz' for name in MNIST_MD5)
-      raise UserError(
-        '%s is not in %s and cannot be downloaded (%s): put %s there, or take --dataset=digits'
-        % (name.upper(), os.path.join(data_dir, name), e, files)
-      )
-    print(
-      "warning: MNIST is not in %s and cannot be downloaded (%s). Training on scikit-learn's 8x8 digits "
-      "instead: results are not MNIST's." % (os.path.join(data_dir, 'mnist'), e),
-      file=sys.stderr,
-    )
-    return load_digits(data_dir, image_size)
+    dataset = DATASETS[config.dataset](config)
+  except Missing as e:
+    if config.fallback_dataset is None:
+      raise UserError(str(e))
+    warn("%s. Training on %s instead: results are not %s's." % (e.problem, config.fallback_dataset, config.dataset))
+    dataset = DATASETS[config.fallback_dataset](config)
+  _check_labels(config, dataset)
+  return dataset
 
 
 @functools.lru_cache(maxsize=2)  # a batch can span two epochs
@@ -209,11 +232,64 @@ def batch_indices(n, batch_size, seed, step):
   return np.concatenate([_epoch_order(n, seed, int(e))[offsets[epochs == e]] for e in np.unique(epochs)])
 
 
-def to_float(images):
-  """Scales uint8 0..255 to float32 [-1, 1], the range of tanh."""
-  return images.astype(np.float32) / 127.5 - 1
+def to_float(images, pixel_minimum=-1.0):
+  """Scales uint8 0..255 to float32 [pixel_minimum, 1]: -1 for the range of tanh, 0 for that of a sigmoid."""
+  return images.astype(np.float32) / (255 / (1 - pixel_minimum)) + pixel_minimum
 
 
-def batch(images, batch_size, seed, step):
-  """Returns batch `step` of uint8 [N, H, W, C] images as float32 [batch_size, H, W, C] in [-1, 1]."""
-  return to_float(images[batch_indices(len(images), batch_size, seed, step)])
+def _dequantized(images, sixteen_bits, pixel_minimum):
+  """Returns float32 [pixel_minimum, 1): each pixel x as (x + sixteen_bits / 65536) / 256, scaled.
+
+  Args:
+    images: uint8 of any shape.
+    sixteen_bits: uint16 of the same shape, or one of them.
+    pixel_minimum: -1 or 0.
+  """
+  # 24 bits in all, which float32 holds exactly: nothing is rounded up to 1.
+  unit = (images * np.float32(65536) + sixteen_bits) / np.float32(2**24)
+  return unit * np.float32(1 - pixel_minimum) + np.float32(pixel_minimum)
+
+
+def encode(config, raw):
+  """Turns raw samples into what the networks see.
+
+  With `config.dequantize` a pixel is placed in the middle of the interval over which `batch` spreads it: x / 256
+  and half of the noise's width, scaled.
+
+  Args:
+    config: has the fields form, pixel_minimum, dequantize and vocabulary.
+    raw: uint8 [n, H, W, C], uint16 [n, L] or float32 [n, 2], as from a `Dataset`.
+
+  Returns:
+    float32: images [n, H, W, C] in [pixel_minimum, 1]; tokens as one-hot [n, L, len(vocabulary)]; points [n, 2].
+  """
+  if config.form == 'image':
+    if config.dequantize:
+      return _dequantized(raw, np.uint16(32768), config.pixel_minimum)
+    return to_float(raw, config.pixel_minimum)
+  if config.form == 'text':
+    one_hot = np.zeros(raw.shape + (len(config.vocabulary),), np.float32)
+    np.put_along_axis(one_hot, raw[..., np.newaxis].astype(np.int64), 1, axis=-1)
+    return one_hot
+  return raw
+
+
+def batch(config, dataset, step):
+  """Returns the `Batch` that critic update `step` is trained on: a pure function of the seed and the step.
+
+  With `config.dequantize` images are x / 256 and uniform noise from 0 to 1 / 256, scaled to [pixel_minimum, 1).
+
+  Args:
+    config: has the fields batch_size and seed, and those that `encode` needs.
+    dataset: a `Dataset`.
+    step: critic updates before this one.
+  """
+  indices = batch_indices(len(dataset.train), config.batch_size, config.seed, step)
+  raw = dataset.train[indices]
+  if config.form == 'image' and config.dequantize:
+    # The third number keeps the stream apart from those that shuffle the epochs.
+    noise = np.random.RandomState([config.seed, step, 1]).randint(0, 65536, raw.shape, np.uint16)
+    real = _dequantized(raw, noise, config.pixel_minimum)
+  else:
+    real = encode(config, raw)
+  return Batch(real, None if dataset.train_labels is None else dataset.train_labels[indices])

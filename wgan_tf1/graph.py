@@ -8,43 +8,56 @@ import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import losses
 from wgan_tf1 import networks
+from wgan_tf1.config import class_numbers
 
 # Every check of the graph says this first, so that the training loop knows its own alarm.
 NOT_FINITE = 'not finite: '
 
-SAMPLES = 64  # in the grid that is drawn from one fixed batch of latents
+
+NOMINAL_VOCABULARY = 96  # characters: a newline and printable ASCII; for counts before there is a text
 
 
 class Graph(NamedTuple):
   """The tensors and ops of a run. N is any batch size, B the configured one, Z the latent size.
 
-  Field                  Shape, dtype          Meaning
-  global_step            int64                 generator updates so far
-  critic_step            int64                 critic updates so far
-  real                   float32 [N, H, W, C]  placeholder: real images in [-1, 1]
-  latents                float32 [N, Z]        drawn anew for each update, [B, Z]; can be fed
-  interpolation_weights  float32 [N]           likewise, [B]; used by gp
-  sample_latents         float32 [N, Z]        drawn once for a seed, [SAMPLES, Z]; can be fed
-  samples                float32 [N, H, W, C]  the generator's images of `sample_latents`
-  fake                   float32 [N, H, W, C]  the generator's images of `latents`
-  real_scores            float32 [N]           f(real)
-  fake_scores            float32 [N]           f(fake)
-  train_critic           op                    one critic update; needs `real`; counts in critic_step
-  train_generator        op                    one generator update; needs no images; counts in global_step
-  before_critic          op                    run before each critic update: clips if clip_order is 'before'
-  check_weights          op                    fails if a weight is not finite
-  scalars                float32 each          summary tag -> value, on the batch at hand; needs `real`
-  histograms             string                serialized summary of weights and gradients; needs `real`
-  generator_variables    list                  trainable variables under generator/
-  critic_variables       list                  trainable variables under critic/
+  A sample is float32: an image [H, W, C], a text [L, V] of one-hot characters or their probabilities, a point [2].
+
+  Field                  Shape, dtype      Meaning
+  global_step            int64             generator updates so far
+  critic_step            int64             critic updates so far
+  real                   float32 [N, ...]  placeholder: real samples
+  real_labels            int32 [N]         placeholder, for class-conditional networks: their labels
+  fake_count             int32             how many latents are drawn; B, unless another number is fed
+  latents                float32 [N, Z]    drawn anew for each update; can be fed
+  labels                 int32 [N]         likewise, for class-conditional networks; else None
+  interpolation_weights  float32 [N]       likewise, [B]; used by gp
+  sample_latents         float32 [N, Z]    drawn once for a seed, [sample_count(config), Z]; can be fed
+  sample_labels          int32 [N]         each class in turn; can be fed; else None
+  samples                float32 [N, ...]  what the generator makes of them; needs `real` with a fixed generator
+  fake                   float32 [N, ...]  what it makes of `latents`; needs `real` with a fixed generator
+  real_scores            float32 [N]       f(real)
+  fake_scores            float32 [N]       f(fake)
+  train_critic           op                one critic update; needs `real`; counts in critic_step
+  train_generator        op                one generator update; needs no data; counts in global_step
+  before_critic          op                run before each critic update: clips if clip_order is 'before'; else None
+  check_weights          op                fails if a weight is not finite
+  scalars                float32 each      summary tag -> value, on the batch at hand; needs `real`
+  estimate               str               the tag of the distance that the variant estimates
+  histograms             string            serialized summary of weights and gradients; needs `real`
+  generator_variables    list              trainable variables under generator/
+  critic_variables       list              trainable variables under critic/
   """
 
   global_step: Any
   critic_step: Any
   real: Any
+  real_labels: Any
+  fake_count: Any
   latents: Any
+  labels: Any
   interpolation_weights: Any
   sample_latents: Any
+  sample_labels: Any
   samples: Any
   fake: Any
   real_scores: Any
@@ -54,9 +67,26 @@ class Graph(NamedTuple):
   before_critic: Any
   check_weights: Any
   scalars: Dict[str, Any]
+  estimate: str
   histograms: Any
   generator_variables: list
   critic_variables: list
+
+
+class Sampler(NamedTuple):
+  """A generator alone, as a trained run samples from it.
+
+  Field      Shape, dtype      Meaning
+  latents    float32 [N, Z]    placeholder
+  labels     int32 [N]         placeholder, for class-conditional networks; else None
+  samples    float32 [N, ...]  the generator's, by its moving averages
+  variables  dict              name in a checkpoint -> variable
+  """
+
+  latents: Any
+  labels: Any
+  samples: Any
+  variables: Dict[str, Any]
 
 
 class TorchRMSProp(tf.train.Optimizer):
@@ -110,6 +140,22 @@ def _update(config, learning_rate, loss, variables, step):
     return optimizer.apply_gradients(gradients, step), gradients
 
 
+def _accuracy(logits, labels):
+  """Share of the samples whose largest logit is that of their label."""
+  return tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels), tf.float32))
+
+
+def _from_averages(averages):
+  """A scope in which a variable is its moving average, if it has one."""
+
+  def average(getter, name, *args, **kwargs):
+    variable = getter(name, *args, **kwargs)
+    moving = averages and averages.average(variable)
+    return variable if moving is None else moving
+
+  return tf.variable_scope(tf.get_variable_scope(), custom_getter=average)
+
+
 def _step_counter(name):
   return tf.get_variable(
     name, [], tf.int64, tf.zeros_initializer(), trainable=False, use_resource=True,
@@ -117,16 +163,46 @@ def _step_counter(name):
   )  # fmt: skip
 
 
-def _draws(config, updates):
-  """Latents, interpolation weights and the samples' latents: functions of (seed, updates so far) alone.
+def sample_shape(config):
+  """Returns the shape of one sample: (H, W, C), (L, V) or (2,)."""
+  if config.form == 'image':
+    return config.image_size, config.image_size, config.image_channels
+  if config.form == 'text':
+    return config.text_length, len(config.vocabulary) if config.vocabulary else NOMINAL_VOCABULARY
+  return (2,)
 
-  So a resumed run repeats none and skips none. The streams 0, 2, 4... are latents, 1, 3, 5... weights, -1 the samples'.
+
+def sample_count(config):
+  """Returns how many samples are drawn from the run's fixed latents: a grid of 8 rows, or a cloud of points."""
+  if config.form == 'points':
+    return 512
+  return 8 * (len(sample_classes(config)) if config.class_count else 8)
+
+
+def sample_classes(config):
+  """Returns the classes that a class-conditional generator is trained on, in order."""
+  return class_numbers(config.classes) if config.classes else tuple(range(config.class_count))
+
+
+def _draws(config, updates, count):
+  """What an update draws: functions of (seed, updates so far) alone, so that a resumed run repeats none and skips none.
+
+  The streams 0, 2, 4... are latents, 1, 3, 5... interpolation weights, -1 the samples' latents, -2, -3, -4... labels.
+
+  Returns:
+    (latents, interpolation weights, samples' latents, labels or None, samples' labels or None).
   """
-  seed, n, z = config.seed, config.batch_size, config.latent_size
-  latents = tf.random.stateless_normal([n, z], tf.stack([seed, 2 * updates]))
-  weights = tf.random.stateless_uniform([n], tf.stack([seed, 2 * updates + 1]))
-  sample_latents = tf.random.stateless_normal([SAMPLES, z], [seed, -1])
-  return latents, weights, sample_latents
+  seed, z = config.seed, config.latent_size
+  latents = tf.random.stateless_normal([count, z], tf.stack([seed, 2 * updates]))
+  weights = tf.random.stateless_uniform([config.batch_size], tf.stack([seed, 2 * updates + 1]))
+  sample_latents = tf.random.stateless_normal([sample_count(config), z], [seed, -1])
+  if not config.class_count:
+    return latents, weights, sample_latents, None, None
+  classes = tf.constant(sample_classes(config), tf.int32)
+  drawn = tf.random.stateless_uniform(
+    [count], tf.stack([seed, -2 - updates]), minval=0, maxval=int(classes.shape[0]), dtype=tf.int32
+  )
+  return latents, weights, sample_latents, tf.gather(classes, drawn), tf.tile(classes, [8])
 
 
 def _histograms(gradients):
@@ -139,86 +215,182 @@ def _histograms(gradients):
     return tf.summary.merge(weights + gradients, collections=[])
 
 
+def _learning_rate(config, rate, global_step):
+  """`rate`, or what is left of it on the line to zero at `learning_rate_decay_steps` generator updates."""
+  if not config.learning_rate_decay_steps:
+    return rate
+  done = tf.cast(global_step.read_value(), tf.float32) / config.learning_rate_decay_steps
+  return rate * tf.maximum(0.0, 1 - done)
+
+
+def _networks(config):
+  """Returns generator(latents, labels, training) and critic(samples) -> (scores, logits or None), of this run."""
+  generator, critic = networks.ARCHITECTURES[config.architecture]
+  classes = {'class_count': config.class_count} if config.class_count else {}
+
+  def generate(latents, labels, training):
+    labelled = dict(classes, labels=labels) if classes else {}
+    return generator(
+      latents, shape=sample_shape(config), width=config.width, norm=config.generator_norm, training=training, **labelled
+    )
+
+  def score(samples):
+    scores = critic(samples, width=config.width, norm=config.critic_norm, **classes)
+    return scores if classes else (scores, None)
+
+  return generate, score
+
+
+def count_parameters(config):
+  """Returns the numbers of trainable parameters of a run's generator and critic."""
+  generate, score = _networks(config)
+  with tf.Graph().as_default():
+    labels = tf.zeros([1], tf.int32) if config.class_count else None
+    generate(tf.zeros([1, config.latent_size]), labels, training=False)
+    score(tf.zeros([1, *sample_shape(config)]))
+    count = lambda scope: sum(v.shape.num_elements() for v in tf.trainable_variables(scope))
+    return count('generator/'), count('critic/')
+
+
+def build_sampler(config):
+  """Adds a run's generator, for sampling alone, to the default graph.
+
+  Args:
+    config: a `config.Config` as a run directory has it.
+
+  Returns:
+    A `Sampler`.
+  """
+  generate, _ = _networks(config)
+  latents = tf.placeholder(tf.float32, [None, config.latent_size], 'latents')
+  labels = tf.placeholder(tf.int32, [None], 'labels') if config.class_count else None
+  samples = generate(latents, labels, training=False)
+  variables = {v.op.name: v for v in tf.global_variables()}
+  if config.ema_decay:
+    averages = tf.train.ExponentialMovingAverage(config.ema_decay)
+    variables.update({averages.average_name(v): v for v in tf.trainable_variables()})
+    for v in tf.trainable_variables():
+      del variables[v.op.name]
+  return Sampler(latents, labels, samples, variables)
+
+
 def build_graph(config):
   """Adds a run's networks, losses and updates to the default graph.
 
   Args:
-    config: a `config.Config`.
+    config: a `config.Config`, with the vocabulary if it is of texts.
 
   Returns:
     A `Graph`.
   """
   tf.set_random_seed(config.seed)
-  generator, critic = networks.ARCHITECTURES[config.architecture]
-  image_shape = [config.image_size, config.image_size, config.image_channels]
+  generate, score = _networks(config)
   global_step = _step_counter('global_step')
   critic_step = _step_counter('critic_step')
 
   with tf.name_scope('inputs'):
-    draws = _draws(config, global_step.read_value() + critic_step.read_value())
+    fake_count = tf.placeholder_with_default(config.batch_size, [], 'fake_count')
+    draws = _draws(config, global_step.read_value() + critic_step.read_value(), fake_count)
     latents = tf.placeholder_with_default(draws[0], [None, config.latent_size], 'latents')
     interpolation_weights = tf.placeholder_with_default(draws[1], [None], 'interpolation_weights')
     sample_latents = tf.placeholder_with_default(draws[2], [None, config.latent_size], 'sample_latents')
-    real = tf.placeholder(tf.float32, [None, *image_shape], 'real')
+    real = tf.placeholder(tf.float32, [None, *sample_shape(config)], 'real')
+    real_labels = labels = sample_labels = None
+    if config.class_count:
+      real_labels = tf.placeholder(tf.int32, [None], 'real_labels')
+      labels = tf.placeholder_with_default(draws[3], [None], 'labels')
+      sample_labels = tf.placeholder_with_default(draws[4], [None], 'sample_labels')
 
   # One generator and one critic: their variables are made at the first call and shared by scope at the others.
   with tf.name_scope('fake'):
-    fake = generator(latents, image_shape=image_shape, training=True)
-    fake_scores = critic(fake, training=True)
+    fake = real + latents if config.fixed_generator else generate(latents, labels, training=True)
+    fake_scores, fake_logits = score(fake)
   with tf.name_scope('real'):
-    real_scores = critic(real, training=True)
-  with tf.name_scope('samples'):
-    samples = generator(sample_latents, image_shape=image_shape, training=False)
+    real_scores, real_logits = score(real)
   generator_variables = tf.trainable_variables('generator/')
   critic_variables = tf.trainable_variables('critic/')
+  moving_averages = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
 
   scalars = {}
   if config.variant == 'gp':
     with tf.name_scope('penalty'):
       interpolates = losses.interpolate(real, fake, interpolation_weights)
-      norms = losses.gradient_norms(critic(interpolates, training=True), interpolates)
-      scalars['gradient_penalty'] = losses.gradient_penalty(norms)
+      norms = losses.gradient_norms(score(interpolates)[0], interpolates)
+      scalars['gradient_penalty'] = losses.gradient_penalty(norms, config.penalty)
       scalars['gradient_norm/mean'] = tf.reduce_mean(norms)
       scalars['gradient_norm/maximum'] = tf.reduce_max(norms)
   with tf.name_scope('losses'):
-    wasserstein_estimate = losses.wasserstein_estimate(real_scores, fake_scores)
-    critic_loss = -wasserstein_estimate
+    if config.variant == 'gan':
+      estimate = 'js_estimate'
+      scalars[estimate] = losses.js_estimate(real_scores, fake_scores)
+      critic_loss = losses.gan_critic_loss(real_scores, fake_scores)
+      generator_loss = losses.gan_generator_loss(fake_scores)
+    else:
+      estimate = 'wasserstein_estimate'
+      scalars[estimate] = losses.wasserstein_estimate(real_scores, fake_scores)
+      critic_loss = -scalars[estimate]
+      generator_loss = losses.generator_loss(fake_scores)
     if config.variant == 'gp':
       critic_loss += config.penalty_weight * scalars['gradient_penalty']
+    if config.class_count:
+      scalars['class_loss/real'] = losses.class_loss(real_logits, real_labels)
+      scalars['class_loss/fake'] = losses.class_loss(fake_logits, labels)
+      scalars['class_accuracy/real'] = _accuracy(real_logits, real_labels)
+      scalars['class_accuracy/fake'] = _accuracy(fake_logits, labels)
+      critic_loss += config.critic_class_weight * scalars['class_loss/real']
+      generator_loss += config.generator_class_weight * scalars['class_loss/fake']
     critic_loss = _checked(critic_loss, 'critic_loss')
-    generator_loss = _checked(losses.generator_loss(fake_scores), 'generator_loss')
-  scalars.update(wasserstein_estimate=wasserstein_estimate, critic_loss=critic_loss, generator_loss=generator_loss)
+    generator_loss = _checked(generator_loss, 'generator_loss')
+  scalars['critic_loss'] = critic_loss
 
   # Each optimizer is given its own network's variables alone.
   with tf.name_scope('train_critic'):
-    train_critic, critic_gradients = _update(
-      config, config.critic_learning_rate, critic_loss, critic_variables, critic_step
-    )
-    before_critic = tf.no_op()
+    rate = _learning_rate(config, config.critic_learning_rate, global_step)
+    train_critic, gradients = _update(config, rate, critic_loss, critic_variables, critic_step)
+    before_critic = None
     if config.clip_order == 'after':
       with tf.control_dependencies([train_critic]):
         train_critic = losses.clip(critic_variables, config.clip_value)
     elif config.clip_order == 'before':
       before_critic = losses.clip(critic_variables, config.clip_value)
+  averages = None
   with tf.name_scope('train_generator'):
-    train_generator, generator_gradients = _update(
-      config, config.generator_learning_rate, generator_loss, generator_variables, global_step
+    if config.fixed_generator:
+      train_generator = tf.group(global_step.assign_add(1))
+    else:
+      scalars['generator_loss'] = generator_loss
+      rate = _learning_rate(config, config.generator_learning_rate, global_step)
+      train_generator, generator_gradients = _update(config, rate, generator_loss, generator_variables, global_step)
+      gradients = generator_gradients + gradients
+      train_generator = tf.group(train_generator, *moving_averages)
+  if config.ema_decay:
+    # Of the first updates it takes more than decay says, so that it does not stay near the initial weights.
+    averages = tf.train.ExponentialMovingAverage(config.ema_decay, global_step)
+    with tf.control_dependencies([train_generator]):
+      train_generator = averages.apply(generator_variables)
+  with tf.name_scope('samples'), _from_averages(averages):
+    samples = (
+      real + sample_latents if config.fixed_generator else generate(sample_latents, sample_labels, training=False)
     )
 
   with tf.name_scope('checks'):
-    check_weights = tf.group(*[_checked(v.read_value(), v.op.name) for v in generator_variables + critic_variables])
+    state = tf.global_variables('generator/') + critic_variables
+    check_weights = tf.group(*[_checked(v.read_value(), v.op.name) for v in state])
     if config.variant == 'clip':
       weights = tf.concat([tf.reshape(v.read_value(), [-1]) for v in critic_variables], 0)
       scalars['clip/share_at_bound'] = tf.reduce_mean(tf.cast(tf.abs(weights) >= config.clip_value, tf.float32))
-  histograms = _histograms(generator_gradients + critic_gradients)
 
   return Graph(
     global_step=global_step,
     critic_step=critic_step,
     real=real,
+    real_labels=real_labels,
+    fake_count=fake_count,
     latents=latents,
+    labels=labels,
     interpolation_weights=interpolation_weights,
     sample_latents=sample_latents,
+    sample_labels=sample_labels,
     samples=samples,
     fake=fake,
     real_scores=real_scores,
@@ -228,7 +400,8 @@ def build_graph(config):
     before_critic=before_critic,
     check_weights=check_weights,
     scalars=scalars,
-    histograms=histograms,
+    estimate=estimate,
+    histograms=_histograms(gradients),
     generator_variables=generator_variables,
     critic_variables=critic_variables,
   )

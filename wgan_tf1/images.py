@@ -6,16 +6,17 @@ import numpy as np
 from PIL import Image
 
 
-def to_uint8(images):
-  """Maps [-1, 1] to 0..255, rounding to the nearest; values beyond are cut off.
+def to_uint8(images, black=-1.0):
+  """Maps [black, 1] to 0..255, rounding to the nearest; values beyond are cut off.
 
   Args:
     images: float array of any shape.
+    black: the value of a black pixel; white is 1.
 
   Returns:
     uint8 array of the same shape.
   """
-  return np.clip(np.rint((np.asarray(images) + 1.0) * 127.5), 0, 255).astype(np.uint8)
+  return np.clip(np.rint((np.asarray(images) - black) * (255 / (1 - black))), 0, 255).astype(np.uint8)
 
 
 def grid(images, columns, gutter_pixels=2):
@@ -37,6 +38,36 @@ def grid(images, columns, gutter_pixels=2):
     y, x = gutter_pixels + i // columns * step_y, gutter_pixels + i % columns * step_x
     sheet[y : y + height, x : x + width] = image
   return sheet
+
+
+def plot_points(real, fake, axis, scores):
+  """Draws real and generated points over level lines of a critic.
+
+  Args:
+    real: float [N, 2].
+    fake: float [M, 2].
+    axis: float [K], where both coordinates are scored.
+    scores: float [K, K], of (axis[j], axis[i]).
+
+  Returns:
+    uint8 [600, 600, 3].
+  """
+  from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow, and needed here alone
+  from matplotlib.figure import Figure
+
+  figure = Figure(figsize=(6, 6), dpi=100)
+  canvas = FigureCanvasAgg(figure)
+  axes = figure.add_axes([0, 0, 1, 1])
+  axes.set_axis_off()
+  if np.ptp(scores) > 0:  # a critic that clipping has made flat has no lines
+    axes.contour(axis, axis, scores, 25, cmap='viridis', linewidths=0.8)
+  axes.scatter(real[:, 0], real[:, 1], s=14, c='tab:orange', marker='+', linewidths=1, label='real')
+  axes.scatter(fake[:, 0], fake[:, 1], s=10, c='tab:green', marker='x', linewidths=1, label='generated')
+  axes.set_xlim(axis[0], axis[-1])
+  axes.set_ylim(axis[0], axis[-1])
+  axes.legend(loc='upper right')
+  canvas.draw()
+  return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
 def encode_png(image):

@@ -1,43 +1,195 @@
-"""Layers over tf.get_variable and tf.nn: the only place that makes a network's variables."""
+"""Layers over tf.get_variable and tf.nn: the only place that makes a network's variables.
 
+Images are [N, H, W, C], text is [N, L, C], points and latents are [N, D]; all float32.
+"""
+
+import math
 import zlib
 
 import tensorflow.compat.v1 as tf
 
+# Of the source posts and papers' code alike, but for one post's Keras, which has 1e-3.
+NORM_EPSILON = 1e-5
+# The weight of the past in the moving averages; PyTorch's default, and so the WGAN authors'.
+MOVING_DECAY = 0.9
 
-def _variable(name, shape):
-  """A float32 resource variable with get_variable's default initializer, Glorot uniform, for biases too.
 
-  Its seed is drawn from the graph's seed and the variable's full name, so that a network starts from the
+def _glorot(seed):
+  return tf.glorot_uniform_initializer(seed)  # get_variable's default
+
+
+def _zeros(seed):
+  del seed
+  return tf.zeros_initializer()
+
+
+def _ones(seed):
+  del seed
+  return tf.ones_initializer()
+
+
+def _variable(name, shape, initializer=_glorot, trainable=True):
+  """A float32 resource variable; `initializer` is a function of a seed.
+
+  The seed is drawn from the graph's seed and the variable's full name, so that a network starts from the
   same weights whatever is built beside it. A resource variable is read by an op of its own, which control
   dependencies can order; a reference variable's read is an alias.
   """
   full_name = tf.get_variable_scope().name + '/' + name
-  initializer = tf.glorot_uniform_initializer(seed=zlib.crc32(full_name.encode()) & 0x7FFFFFFF)
-  return tf.get_variable(name, shape, tf.float32, initializer, use_resource=True)
+  seed = zlib.crc32(full_name.encode()) & 0x7FFFFFFF
+  return tf.get_variable(name, shape, tf.float32, initializer(seed), use_resource=True, trainable=trainable)
 
 
-def dense(x, units, name):
-  """Affine map: [N, D] -> [N, units]."""
+def _weights(shape, fan_in, fan_out, init):
+  """A layer's weights.
+
+  Args:
+    shape: of the variable.
+    fan_in: inputs of one output.
+    fan_out: outputs of one input.
+    init: 'default' and 'glorot' are Glorot uniform; 'normal' is N(0, 0.02), DCGAN's; the WGAN-GP code's where ReLUs
+      follow are 'he', uniform of variance 4 / (fan_in + fan_out), and 'he_in', uniform of variance 2 / fan_in.
+  """
+  if init in ('default', 'glorot'):
+    return _variable('weights', shape)
+  if init == 'normal':
+    return _variable('weights', shape, lambda seed: tf.random_normal_initializer(0.0, 0.02, seed))
+  variance = 2 / fan_in if init == 'he_in' else 4 / (fan_in + fan_out)
+  limit = math.sqrt(3 * variance)
+  return _variable('weights', shape, lambda seed: tf.random_uniform_initializer(-limit, limit, seed))
+
+
+def _add_bias(x, init):
+  """Adds a bias to each of the last axis: from zero, but with 'default' Glorot uniform, as get_variable has it."""
+  biases = _variable('biases', [int(x.shape[-1])], _glorot if init == 'default' else _zeros)
+  return tf.nn.bias_add(x, biases)
+
+
+def dense(x, units, name, init='default', bias=True):
+  """Affine map: [N, D] -> [N, units]; `init` as in `_weights`."""
   with tf.variable_scope(name):
-    weights = _variable('weights', [int(x.shape[1]), units])
-    return tf.nn.bias_add(tf.matmul(x, weights), _variable('biases', [units]))
+    inputs = int(x.shape[1])
+    y = tf.matmul(x, _weights([inputs, units], inputs, units, init))
+    return _add_bias(y, init) if bias else y
 
 
-def conv2d(x, filters, name, size=3, stride=2):
-  """Convolution with bias, SAME padding: [N, H, W, C] -> [N, H / stride, W / stride, filters]."""
+def conv2d(x, filters, name, size=3, stride=2, init='default', bias=True):
+  """Convolution, SAME padding: [N, H, W, C] -> [N, H / stride, W / stride, filters]."""
   with tf.variable_scope(name):
-    weights = _variable('weights', [size, size, int(x.shape[3]), filters])
+    channels = int(x.shape[3])
+    weights = _weights([size, size, channels, filters], size**2 * channels, size**2 * filters // stride**2, init)
     y = tf.nn.conv2d(x, weights, strides=[1, stride, stride, 1], padding='SAME')
-    return tf.nn.bias_add(y, _variable('biases', [filters]))
+    return _add_bias(y, init) if bias else y
 
 
-def conv2d_transpose(x, filters, name, size=3, stride=2):
-  """Transposed convolution without bias, SAME padding: [N, H, W, C] -> [N, H * stride, W * stride, filters]."""
+def conv2d_transpose(x, filters, name, size=3, stride=2, init='default', bias=False):
+  """Transposed convolution, SAME padding: [N, H, W, C] -> [N, H * stride, W * stride, filters]."""
   with tf.variable_scope(name):
     height, width, channels = (int(d) for d in x.shape[1:])
-    weights = _variable('weights', [size, size, filters, channels])
+    weights = _weights([size, size, filters, channels], size**2 * channels // stride**2, size**2 * filters, init)
     shape = tf.stack([tf.shape(x)[0], height * stride, width * stride, filters])
     y = tf.nn.conv2d_transpose(x, weights, shape, strides=[1, stride, stride, 1], padding='SAME')
     y.set_shape([None, height * stride, width * stride, filters])
-    return y
+    return _add_bias(y, init) if bias else y
+
+
+def conv1d(x, filters, name, size, init='he'):
+  """Convolution along a text, with bias, stride 1, SAME padding: [N, L, C] -> [N, L, filters]."""
+  with tf.variable_scope(name):
+    channels = int(x.shape[2])
+    weights = _weights([size, channels, filters], size * channels, size * filters, init)
+    return _add_bias(tf.nn.conv1d(x, weights, stride=1, padding='SAME'), init)
+
+
+def flatten(x):
+  """[N, ...] -> [N, D]."""
+  return tf.reshape(x, [-1, x.shape[1:].num_elements()])
+
+
+def upsample_nearest(x):
+  """Each pixel twice in both directions: [N, H, W, C] -> [N, 2 H, 2 W, C]."""
+  return tf.depth_to_space(tf.concat([x] * 4, axis=3), 2)
+
+
+def upsample_bilinear(x):
+  """Bilinear, between pixels' centres, as Keras's layer: [N, H, W, C] -> [N, 2 H, 2 W, C]."""
+  height, width = (2 * int(d) for d in x.shape[1:3])
+  return tf.image.resize_bilinear(x, [height, width], half_pixel_centers=True)
+
+
+def downsample(x):
+  """Mean of each 2 x 2 pixels: [N, H, W, C] -> [N, H / 2, W / 2, C]."""
+  return tf.nn.avg_pool(x, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding='VALID')
+
+
+def normalize(x, norm, name, training=None, labels=None, class_count=None):
+  """The normalisation that a setting names: 'none', 'batch' or 'layer'; the rest as in `batch_norm`."""
+  if norm == 'batch':
+    return batch_norm(x, name, training, labels, class_count)
+  return layer_norm(x, name) if norm == 'layer' else x
+
+
+def _scale_and_offset(channels, labels=None, class_count=None):
+  """gamma from 1 and beta from 0: [C], or for labels [N] a row of a table each, [N, C]."""
+  shape = [channels] if labels is None else [class_count, channels]
+  gamma = _variable('gamma', shape, _ones)
+  beta = _variable('beta', shape, _zeros)
+  if labels is None:
+    return gamma, beta
+  rows = tf.one_hot(labels, class_count)  # a product, not a lookup: its gradient is dense and adds in a fixed order
+  return tf.matmul(rows, gamma), tf.matmul(rows, beta)
+
+
+def batch_norm(x, name, training=None, labels=None, class_count=None):
+  """Batch normalisation (1502.03167) over every axis but the last, and for labels the conditional one (1610.07629).
+
+  Args:
+    x: float32 [N, ..., C].
+    name: scope of gamma and beta.
+    training: None uses this batch's mean and variance and keeps none, for a critic. True uses them, and adds to
+      tf.GraphKeys.UPDATE_OPS the ops that move the moving averages to them. False uses the moving averages, so
+      that a row does not depend on its neighbours.
+    labels: int32 [N], or None for one gamma and beta for all.
+    class_count: labels are below it.
+
+  Returns:
+    float32, of the shape of `x`.
+  """
+  with tf.variable_scope(name):
+    channels = int(x.shape[-1])
+    inner = [1] * (4 - x.shape.ndims) + [int(d) for d in x.shape[1:]]  # the kernel wants four axes
+    y = tf.reshape(x, [-1] + inner)
+    gamma, beta = _scale_and_offset(channels, labels, class_count)
+    scale, offset = (gamma, beta) if labels is None else (tf.ones([channels]), tf.zeros([channels]))
+    if training is not None:
+      moving_mean = _variable('moving_mean', [channels], _zeros, trainable=False)
+      moving_variance = _variable('moving_variance', [channels], _ones, trainable=False)
+    if training is False:
+      mean, variance = moving_mean.read_value(), moving_variance.read_value()
+      y, _, _ = tf.nn.fused_batch_norm(y, scale, offset, mean, variance, NORM_EPSILON, is_training=False)
+    else:
+      y, mean, variance = tf.nn.fused_batch_norm(y, scale, offset, epsilon=NORM_EPSILON)
+    if training:
+      for moving, new in ((moving_mean, mean), (moving_variance, variance)):
+        update = moving.assign_sub((1 - MOVING_DECAY) * (moving.read_value() - new))
+        tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, update)
+    if labels is not None:
+      gamma, beta = (tf.reshape(t, [-1, 1, 1, channels]) for t in (gamma, beta))
+      y = y * gamma + beta
+    return tf.reshape(y, tf.shape(x)) if x.shape.ndims < 4 else y
+
+
+def layer_norm(x, name):
+  """Layer normalisation (1607.06450) of each sample over every axis but the first, gamma and beta a channel.
+
+  Args:
+    x: float32 [N, ..., C].
+    name: scope of gamma and beta.
+
+  Returns:
+    float32, of the shape of `x`.
+  """
+  with tf.variable_scope(name):
+    gamma, beta = _scale_and_offset(int(x.shape[-1]))
+    mean, variance = tf.nn.moments(x, list(range(1, x.shape.ndims)), keepdims=True)
+    return (x - mean) * tf.rsqrt(variance + NORM_EPSILON) * gamma + beta

@@ -1,4 +1,6 @@
-"""Scores and gradients: the Wasserstein losses and the two ways to keep a critic Lipschitz."""
+"""Scores and gradients: the Wasserstein losses, the two ways to keep a critic Lipschitz, and the plain GAN's losses."""
+
+import math
 
 import tensorflow.compat.v1 as tf
 
@@ -31,6 +33,59 @@ def generator_loss(fake_scores):
   return -tf.reduce_mean(fake_scores)
 
 
+def gan_critic_loss(real_scores, fake_scores):
+  """-mean log D(real) - mean log(1 - D(fake)), D being the sigmoid of a score: GAN (1406.2661) equation 1.
+
+  Args:
+    real_scores: float32 [N], logits.
+    fake_scores: float32 [M], logits.
+
+  Returns:
+    float32 scalar.
+  """
+  return tf.reduce_mean(tf.nn.softplus(-real_scores)) + tf.reduce_mean(tf.nn.softplus(fake_scores))
+
+
+def gan_generator_loss(fake_scores):
+  """-mean log D(fake): GAN section 3, which has a slope where the discriminator is sure.
+
+  Args:
+    fake_scores: float32 [N], logits.
+
+  Returns:
+    float32 scalar.
+  """
+  return tf.reduce_mean(tf.nn.softplus(-fake_scores))
+
+
+def js_estimate(real_scores, fake_scores):
+  """log 2 + (mean log D(real) + mean log(1 - D(fake))) / 2: WGAN figure 4.
+
+  A lower bound of the Jensen-Shannon divergence, in nats: at most log 2, reached where D tells all apart.
+
+  Args:
+    real_scores: float32 [N], logits.
+    fake_scores: float32 [M], logits.
+
+  Returns:
+    float32 scalar.
+  """
+  return math.log(2) - gan_critic_loss(real_scores, fake_scores) / 2
+
+
+def class_loss(logits, labels):
+  """mean -log P(label): AC-GAN (1610.09585), as WGAN-GP section 5.4 adds it.
+
+  Args:
+    logits: float32 [N, classes].
+    labels: int32 [N].
+
+  Returns:
+    float32 scalar.
+  """
+  return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+
+
 def interpolate(real, fake, weights):
   """Points on the lines between real and fake samples: WGAN-GP (1704.00028) Algorithm 1, line 6.
 
@@ -53,6 +108,14 @@ def _relu_grad_grad(op, grad):
   return tf.raw_ops.ReluGrad(gradients=grad, features=op.inputs[1]), None
 
 
+@tf.RegisterGradient('LeakyReluGradOfConstantMask')
+def _leaky_relu_grad_grad(op, grad):
+  return tf.raw_ops.LeakyReluGrad(gradients=grad, features=op.inputs[1], alpha=op.get_attr('alpha')), None
+
+
+_CONSTANT_MASKS = {'ReluGrad': 'ReluGradOfConstantMask', 'LeakyReluGrad': 'LeakyReluGradOfConstantMask'}
+
+
 def gradient_norms(scores, inputs):
   """Norm of each sample's gradient of the critic: WGAN-GP Algorithm 1, line 7, before the square.
 
@@ -66,21 +129,23 @@ def gradient_norms(scores, inputs):
   Returns:
     float32 [N], over every axis but the first.
   """
-  with tf.get_default_graph().gradient_override_map({'ReluGrad': 'ReluGradOfConstantMask'}):
+  with tf.get_default_graph().gradient_override_map(_CONSTANT_MASKS):
     (gradients,) = tf.gradients(scores, [inputs])
   return tf.sqrt(tf.reduce_sum(tf.square(gradients), axis=list(range(1, inputs.shape.ndims))) + 1e-12)
 
 
-def gradient_penalty(norms):
-  """mean (norm - 1)^2: WGAN-GP equation 3, without its weight lambda.
+def gradient_penalty(norms, sides='two_sided'):
+  """mean (norm - 1)^2: WGAN-GP equation 3, without its weight lambda; 'one_sided', appendix C, mean max(0, norm - 1)^2.
 
   Args:
     norms: float32 [N].
+    sides: 'two_sided' or 'one_sided'.
 
   Returns:
     float32 scalar.
   """
-  return tf.reduce_mean(tf.square(norms - 1))
+  excess = norms - 1
+  return tf.reduce_mean(tf.square(tf.nn.relu(excess) if sides == 'one_sided' else excess))
 
 
 def clip(variables, bound):

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
@@ -19,8 +20,10 @@ from wgan_tf1 import images
 from wgan_tf1.graph import NOT_FINITE
 from wgan_tf1.graph import build_graph
 
-VALIDATION_IMAGES = 512  # the first of the held-out ones, at every summary
+VALIDATION_SAMPLES = 512  # the first of the held-out ones, at every summary
 HISTOGRAMS_EVERY_SUMMARIES = 5  # they cost three times as much as all the rest
+SAMPLES = {'image': 'images', 'text': 'lines', 'points': 'points'}
+ESTIMATES = {'wasserstein_estimate': 'Wasserstein estimate', 'js_estimate': 'JS estimate'}
 
 
 def train(config):
@@ -35,9 +38,18 @@ def train(config):
   Raises:
     UserError: if the data cannot be had, the directory holds another run, or training diverged.
   """
-  config = _same_run(config)
-  dataset = data.load(config.dataset, config.data_dir, config.image_size)
-  config = dataclasses.replace(config, dataset=dataset.name)
+  previous = _previous_run(config)
+  config = _same_run(previous, config)
+  dataset = data.load(config)
+  config = dataclasses.replace(
+    config, dataset=dataset.name, vocabulary=dataset.vocabulary, data_fingerprint=dataset.fingerprint,
+    fallback_dataset=None,
+  )  # fmt: skip
+  if previous and previous.data_fingerprint != dataset.fingerprint:
+    raise UserError(
+      '%s was started on other data than dataset=%s has now: put those back, or start another --run_dir'
+      % (config.run_dir, config.dataset)
+    )
 
   with tf.Graph().as_default():
     graph = build_graph(config)
@@ -73,49 +85,74 @@ def train(config):
 def _train_loop(config, dataset, graph, session, saver, writer, stopped):
   """WGAN (1701.07875) and WGAN-GP (1704.00028), Algorithm 1; returns the generator steps done."""
   step, critic_step = (int(n) for n in session.run([graph.global_step, graph.critic_step]))
+  held_out = data.encode(config, dataset.validation[np.arange(min(VALIDATION_SAMPLES, len(dataset.validation)))])
   if step == 0:
-    _write_samples(config, graph, session, writer, step)
+    _write_samples(config, graph, session, writer, held_out, step)
   timed_step, timed_at = step, time.perf_counter()
   stopping = False
-  with _progress_bar(config, step) as bar:
+  make_batch = lambda i: data.batch(config, dataset, i)
+  with data.Prefetcher(make_batch, critic_step) as batches, _progress_bar(config, step) as bar:
     while step < config.generator_steps and not stopping:
-      for _ in range(config.critic_steps):  # lines 2 to 8
-        real = data.batch(dataset.train, config.batch_size, config.seed, critic_step)
-        session.run(graph.before_critic)
-        _, estimate = session.run([graph.train_critic, graph.scalars['wasserstein_estimate']], {graph.real: real})
+      due = configs.critic_updates(config, step + 1)
+      while critic_step < due and not stopped:  # lines 2 to 8
+        estimate = _critic_update(graph, session, batches.next())
         critic_step += 1
-      if (step + 1) % config.summary_every_steps == 0:
-        now = time.perf_counter()
-        steps_per_second = (step + 1 - timed_step) / (now - timed_at)
-        write_summaries(config, dataset, graph, session, writer, step + 1, critic_step, steps_per_second)
-        timed_step, timed_at = step + 1, now
-      session.run(graph.train_generator)  # lines 9 to 11
-      step += 1
-      bar.set_postfix_str('Wasserstein estimate %.4g' % estimate, refresh=False)
-      bar.update()
+      if critic_step == due:
+        if (step + 1) % config.summary_every_steps == 0:
+          now = time.perf_counter()
+          steps_per_second = (step + 1 - timed_step) / (now - timed_at)
+          write_summaries(config, graph, session, writer, batches.peek(), held_out, step + 1, steps_per_second)
+          timed_step, timed_at = step + 1, now
+        session.run(graph.train_generator, {graph.fake_count: config.generator_batch_size})  # lines 9 to 11
+        step += 1
+        bar.set_postfix_str('%s %.4g' % (ESTIMATES[graph.estimate], estimate), refresh=False)
+        bar.update()
 
       last = step == config.generator_steps
-      stopping = bool(stopped)  # read once: a signal from here on ends the next step, saved
-      if step % config.sample_every_steps == 0 or last:
-        _write_samples(config, graph, session, writer, step)
+      stopping = bool(stopped)  # read once: a signal from here on ends the next update, saved
+      if critic_step == due and (step % config.sample_every_steps == 0 or last):
+        _write_samples(config, graph, session, writer, held_out, step)
       if step % config.save_every_steps == 0 or last or stopping:
         session.run(graph.check_weights)
         checkpoints.save(session, saver, config.run_dir, step)
   return step
 
 
-def _same_run(config):
-  """Returns `config` as the run in its directory has it, if there is one; refuses what would make it another.
+def _feed(graph, batch):
+  """A batch for the critic: fake samples are made of the classes of the real ones, as the WGAN-GP code has it."""
+  feed = {graph.real: batch.real}
+  if graph.labels is not None:
+    feed.update({graph.real_labels: batch.labels, graph.labels: batch.labels})
+  return feed
+
+
+def _critic_update(graph, session, batch):
+  """One update of the critic; returns the estimate before it."""
+  if graph.before_critic is not None:
+    session.run(graph.before_critic)
+  _, estimate = session.run([graph.train_critic, graph.scalars[graph.estimate]], _feed(graph, batch))
+  return estimate
+
+
+def _previous_run(config):
+  """Returns the `Config` of the run in the run directory, or None; refuses checkpoints without one."""
+  if os.path.exists(os.path.join(config.run_dir, 'config.json')):
+    return configs.load(config.run_dir)
+  if os.path.isdir(config.run_dir) and checkpoints.paths(config.run_dir):
+    raise UserError('%s holds checkpoints without their config.json: start another --run_dir' % config.run_dir)
+  return None
+
+
+def _same_run(previous, config):
+  """Returns `config` with what the run was started with, if it was; refuses what would make it another.
 
   `auto` is then the data set that it was at the start: a download that works by now does not change a run.
   """
-  if not os.path.exists(os.path.join(config.run_dir, 'config.json')):
-    if os.path.isdir(config.run_dir) and checkpoints.paths(config.run_dir):
-      raise UserError('%s holds checkpoints without their config.json: start another --run_dir' % config.run_dir)
+  if not previous:
     return config
-  previous = configs.load(config.run_dir)
-  if config.dataset == 'auto':
-    config = dataclasses.replace(config, dataset=previous.dataset)
+  if config.fallback_dataset:
+    config = dataclasses.replace(config, dataset=previous.dataset, fallback_dataset=None)
+  config = dataclasses.replace(config, vocabulary=previous.vocabulary)
   configs.check_same_run(previous, config)
   return config
 
@@ -136,7 +173,7 @@ def _stop_signals():
     del frame
     stopped.append(number)
     signal.signal(number, previous[number])
-    os.write(2, b'\nFinishing this step and saving; once more stops at once.\n')
+    os.write(2, b'\nFinishing this update and saving; once more stops at once.\n')
 
   previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
   try:
@@ -159,20 +196,28 @@ def _opening_block(config, dataset, graph, session, step):
   gpus = [d.name.split('device:')[-1] for d in session.list_devices() if d.device_type == 'GPU']
   count = lambda variables: format(sum(v.shape.num_elements() for v in variables), ',')
   parameters = [count(graph.generator_variables), count(graph.critic_variables)]
-  constraint = 'clip %g' % config.clip_value if config.variant == 'clip' else 'penalty %g' % config.penalty_weight
+  rates = (config.generator_learning_rate, config.critic_learning_rate)
+  falling = ' falling to 0 at step %d' % config.learning_rate_decay_steps if config.learning_rate_decay_steps else ''
+  constraint = {
+    'clip': lambda: ', clip %g' % config.clip_value,
+    'gp': lambda: ', penalty %g, %s' % (config.penalty_weight, config.penalty.replace('_', '-')),
+    'gan': lambda: '',
+  }[config.variant]()
+  extra = ' (%d at first)' % configs.EXTRA_CRITIC_STEPS if config.extra_critic_steps else ''
   lines = [
-    ('training', '%s, %s: generator steps %d to %d, each after %d critic steps, batch %d'
-     % (config.preset, config.variant, step, config.generator_steps, config.critic_steps, config.batch_size)),
-    ('optimizer', '%s, learning rates %g (generator) and %g (critic), %s'
-     % (config.optimizer, config.generator_learning_rate, config.critic_learning_rate, constraint)),
-    ('data', '%s: %d images, %d held out' % (dataset.name, len(dataset.train), len(dataset.validation))),
+    ('training', '%s, %s: generator steps %d to %d, each after %d critic steps%s, batch %d'
+     % (config.preset, config.variant, step, config.generator_steps, config.critic_steps, extra, config.batch_size)),
+    ('optimizer', '%s, learning rates %g (generator) and %g (critic)%s%s'
+     % (config.optimizer, *rates, falling, constraint)),
+    ('data', '%s: %s %s, %s held out' % (
+      dataset.name, format(len(dataset.train), ','), SAMPLES[config.form], format(len(dataset.validation), ','))),
     ('networks', '%s: generator of %s parameters, critic of %s' % (config.architecture, *parameters)),
     ('device', '%s; TensorFlow %s' % (', '.join(gpus) or 'CPU, %d cores' % os.cpu_count(), tf.__version__)),
     ('run_dir', config.run_dir),
     ('watch', '%s -m tensorboard.main --logdir=%s' % (os.path.relpath(sys.executable), config.run_dir)),
   ]  # fmt: skip
   paper = configs.VARIANTS[config.variant]['learning_rate']
-  if (config.generator_learning_rate, config.critic_learning_rate) != (paper, paper):
+  if config.variant == 'clip' and rates != (paper, paper):
     flags = '--generator_learning_rate=%g --critic_learning_rate=%g' % (paper, paper)
     lines.insert(2, ('', "the paper's learning rate is %g: %s" % (paper, flags)))
   return '\n'.join('%-10s %s' % line for line in lines)
@@ -192,32 +237,34 @@ def _diverged(config, graph, session, error):
   )  # fmt: skip
 
 
-def write_summaries(config, dataset, graph, session, writer, step, critic_step, steps_per_second):
+def write_summaries(config, graph, session, writer, batch, held_out, step, steps_per_second):
   """Writes the scalars, and at every `HISTOGRAMS_EVERY_SUMMARIES`-th time the histograms.
 
   Called between the critic updates and the generator update of `step`: of the critic that the generator is about to
-  follow, on the latents that it is about to use and the real images of the critic update to come.
+  follow, on the latents that it is about to use and the real samples of the critic update to come.
   After the generator update the same critic's estimate would say little: the generator has just moved against it.
 
   Args:
     config: the run's `config.Config`.
-    dataset: a `data.Dataset`.
     graph: a `graph.Graph`.
     session: the session that trains it.
     writer: a `FileWriter`.
+    batch: the `data.Batch` to come.
+    held_out: float32 [N, ...], held-out samples.
     step: the generator update about to be made, counted from 1.
-    critic_step: critic updates so far.
     steps_per_second: generator updates a second, to be written among the rest.
   """
   fetches = {'scalars': graph.scalars, 'fake_scores': graph.fake_scores}
   if step % (config.summary_every_steps * HISTOGRAMS_EVERY_SUMMARIES) == 0:
     fetches['histograms'] = graph.histograms
-  real = data.batch(dataset.train, config.batch_size, config.seed, critic_step)
-  values = session.run(fetches, {graph.real: real})
-  held_out = data.to_float(dataset.validation[:VALIDATION_IMAGES])
-  held_out_scores = session.run(graph.real_scores, {graph.real: held_out})
+  values = session.run(fetches, _feed(graph, batch))
   scalars = dict(values['scalars'], steps_per_second=steps_per_second)
-  scalars['validation/wasserstein_estimate'] = held_out_scores.mean() - values['fake_scores'].mean()
+  # In batches, as in training: batch norm looks at all of one, and large images fill the memory.
+  chunks = [held_out[i : i + config.batch_size] for i in range(0, len(held_out), config.batch_size)]
+  held_out_scores = np.concatenate([session.run(graph.real_scores, {graph.real: chunk}) for chunk in chunks])
+  scalars['validation/' + graph.estimate] = session.run(
+    graph.scalars[graph.estimate], {graph.real_scores: held_out_scores, graph.fake_scores: values['fake_scores']}
+  )
   summaries = [tf.Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
   writer.add_summary(tf.Summary(value=summaries), step)
   if 'histograms' in values:
@@ -226,17 +273,50 @@ def write_summaries(config, dataset, graph, session, writer, step, critic_step, 
 
 
 def _sample_path(config, step):
-  return os.path.join(config.run_dir, 'samples', '%d.png' % step)
+  return os.path.join(config.run_dir, 'samples', '%d.%s' % (step, 'txt' if config.form == 'text' else 'png'))
 
 
-def _write_samples(config, graph, session, writer, step):
-  """Writes the grid of the fixed latents as a PNG file and to the event file."""
-  grid = images.grid(images.to_uint8(session.run(graph.samples)), columns=8)
-  png = images.encode_png(grid)
-  data.write_file(_sample_path(config, step), png)
-  height, width, channels = grid.shape
-  image = tf.Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=png)
-  writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag='samples', image=image)]), step)
+def _write_samples(config, graph, session, writer, held_out, step):
+  """Writes what the generator makes of the fixed latents as a file and to the event file."""
+  if config.form == 'text':
+    lines = data.decode_text(session.run(graph.samples).argmax(axis=2), config.vocabulary)
+    content = ''.join(line + '\n' for line in lines).encode()
+    summary = _text_summary('samples', content.decode())
+  else:
+    picture = draw_points(graph, session, held_out) if config.form == 'points' else _draw_grid(config, graph, session)
+    content = images.encode_png(picture)
+    height, width, channels = picture.shape
+    image = tf.Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=content)
+    summary = tf.Summary(value=[tf.Summary.Value(tag='samples', image=image)])
+  data.write_file(_sample_path(config, step), content)
+  writer.add_summary(summary, step)
+
+
+def _draw_grid(config, graph, session):
+  """The samples of the fixed latents in 8 rows, one column for each class if there are any: uint8 [H, W, C]."""
+  samples = images.to_uint8(session.run(graph.samples), config.pixel_minimum)
+  return images.grid(samples, columns=len(samples) // 8)
+
+
+def draw_points(graph, session, real, latents=None):
+  """Real and generated points over the critic's level lines, as in WGAN-GP (1704.00028) figure 1.
+
+  Args:
+    graph: a `graph.Graph` of points.
+    session: a session that has its variables.
+    real: float32 [N, 2].
+    latents: float32 [N, Z]; None is the run's fixed ones.
+
+  Returns:
+    uint8 [H, W, 3].
+  """
+  feed = {graph.real: real}
+  if latents is not None:
+    feed[graph.sample_latents] = latents
+  fake = session.run(graph.samples, feed)
+  axis = np.linspace(-1.4, 1.4, 100, dtype=np.float32) * np.abs(real).max()
+  scores = session.run(graph.real_scores, {graph.real: np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)})
+  return images.plot_points(real, fake, axis, scores.reshape(100, 100))
 
 
 def _text_summary(tag, text):

@@ -1,0 +1,366 @@
+"""sample.py on tiny runs of every form, as processes; what it exports is loaded where this package is not."""
+
+import concurrent.futures
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from PIL import Image
+
+from wgan_tf1 import UserError
+from wgan_tf1 import config
+from wgan_tf1 import images
+from wgan_tf1 import sampling
+from wgan_tf1 import training
+from wgan_tf1.graph import Sampler
+from wgan_tf1.graph import build_sampler
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+APIS = ['1'] if tf.__version__.startswith('1.') else ['1', '2']
+
+# With a step size at which two steps tell the classes apart.
+RUNS = {
+  'acgan': '--preset=cifar10-resnet-acgan --variant=gp --dataset=digits --width=4 --classes=0,3,5 --ema_decay=0.9 '
+  '--generator_learning_rate=0.05',
+  'norm': '--preset=gp-mnist --variant=clip --dataset=digits --width=4',
+  'text': '--preset=text-char --variant=gp --data_path=lines.txt --width=8',
+  'toy': '--preset=toy-8gaussians --variant=gp --width=16',
+  'fixed': '--preset=toy-8gaussians --variant=gp --width=16 --fixed_generator',
+}
+DRAWN = {
+  'acgan': '--run_dir=acgan',
+  'acgan class': '--run_dir=acgan --class=5 --rows=2 --columns=3 --checkpoint_step=1',
+  'acgan interpolation': '--run_dir=acgan --interpolate --columns=4 --seed=2',
+  'norm': '--run_dir=norm --rows=2 --columns=35 --out=new/norm.png',
+  'text': '--run_dir=text --count=70',
+  'text interpolation': '--run_dir=text --interpolate --rows=3 --columns=5 --out=new/lines.txt',
+  'toy': '--run_dir=toy --seed=3',
+  'fixed': '--run_dir=fixed --count=300 --out=fixed.png',
+  'acgan export': '--run_dir=acgan --export=models/acgan',
+  'text export': '--run_dir=text --export=models/text/',
+  'toy export': '--run_dir=toy --export=empty --checkpoint_step=1',
+}
+# A program of somebody who has the exported directory alone: API, then (directory, output, latent size, labels).
+LOADER = """
+import sys
+import numpy as np
+import tensorflow
+tf = tensorflow.compat.v1
+outputs = {}
+for path, latent_size, labels in [('models/acgan', 128, [0, 3, 5] * 2), ('models/text', 128, None), ('empty', 2, None)]:
+  feed = {'latents': np.random.RandomState(0).normal(size=[6, latent_size]).astype(np.float32)}
+  if labels:
+    feed['labels'] = np.array(labels, np.int32)
+  if sys.argv[1] == '1':
+    with tf.Graph().as_default(), tf.Session() as session:
+      signature = tf.saved_model.loader.load(session, ['serve'], path).signature_def['serving_default']
+      assert set(signature.inputs) == set(feed)
+      names = {name: output.name for name, output in signature.outputs.items()}
+      run = lambda feed: session.run(names, {signature.inputs[name].name: value for name, value in feed.items()})
+      outputs.update(run(feed))
+      if labels:
+        try:
+          run(dict(feed, labels=[0, 3, 5, 0, 3, 4]))
+        except tf.errors.InvalidArgumentError:
+          outputs['refused'] = True
+  else:
+    serve = tensorflow.saved_model.load(path).signatures['serving_default']
+    outputs.update({k: v.numpy() for k, v in serve(**{k: tensorflow.constant(v) for k, v in feed.items()}).items()})
+    if labels:
+      try:
+        serve(latents=tensorflow.constant(feed['latents']), labels=tensorflow.constant([0, 3, 5, 0, 3, 4]))
+      except tf.errors.InvalidArgumentError:
+        outputs['refused'] = True
+outputs['text'] = np.array([line.decode('utf-8') for line in outputs['text']])
+np.savez('loaded-%s.npz' % sys.argv[1], **outputs)
+"""
+
+
+def _run(folder, *arguments):
+  """Runs Python to its end: (exit status, standard output in bytes, standard error)."""
+  environment = dict(os.environ, LC_ALL='C', PYTHONUTF8='0', PYTHONCOERCECLOCALE='0')  # text is UTF-8 all the same
+  environment.update(dict.fromkeys(('HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'), 'http://127.0.0.1:9'))
+  for name in ('WGAN_DATA_DIR', 'TF_CPP_MIN_LOG_LEVEL', 'PYTHONIOENCODING', 'PYTHONPATH'):
+    environment.pop(name, None)
+  process = subprocess.Popen(
+    [sys.executable, *arguments], cwd=str(folder), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+  )
+  out, err = process.communicate(timeout=300)
+  return process.returncode, out, err.decode()
+
+
+def _run_all(folder, commands):
+  """Runs {name: arguments}, a few at once; returns {name: (standard output, standard error)}. All must exit with 0."""
+  with concurrent.futures.ThreadPoolExecutor(3) as pool:
+    ended = dict(zip(commands, pool.map(lambda arguments: _run(folder, *arguments), commands.values())))
+  for name, (status, out, err) in ended.items():
+    assert status == 0, (name, out, err)
+  return {name: (out, err) for name, (_, out, err) in ended.items()}
+
+
+def _sample(flags):
+  return [os.path.join(ROOT, 'sample.py')] + flags.split()
+
+
+def _refused(folder, flags):
+  """Runs sample.py, which must exit 2 with one line on standard error; returns that line."""
+  status, out, err = _run(folder, *_sample(flags))
+  assert (status, out) == (2, b'') and len(err.strip().splitlines()) == 1, (status, out, err)
+  return err
+
+
+def _contents(folder):
+  """Returns {path: bytes} of the files of all runs but for their samples."""
+  paths = [os.path.join(root, n) for run in RUNS for root, _, names in os.walk(str(folder / run)) for n in names]
+  return {path: open(path, 'rb').read() for path in paths if os.path.basename(os.path.dirname(path)) != 'samples'}
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory):
+  """A folder with the checkpoints 1 and 2 of each of `RUNS`."""
+  folder = tmp_path_factory.mktemp('runs')
+  (folder / 'lines.txt').write_bytes('καλημέρα κόσμε\nnaïve café\n日本語\nplain ASCII\n'.encode() * 2)
+  common = '--batch_size=4 --critic_steps=1 --generator_steps=2 --save_every_steps=1 --run_dir='
+  train = os.path.join(ROOT, 'train.py')
+  _run_all(folder, {name: [train] + (flags + ' ' + common + name).split() for name, flags in RUNS.items()})
+  return folder
+
+
+@pytest.fixture(scope='module')
+def drawn(runs):
+  """What each of `DRAWN` printed; beside it, nothing of the runs changed but for new files in samples/."""
+  before = _contents(runs)
+  assert len(before) == 7 * len(RUNS)  # config.json, events, checkpoint, and two files of each of the two
+  (runs / 'empty').mkdir()
+  printed = _run_all(runs, {name: _sample(flags) for name, flags in DRAWN.items()})
+  assert _contents(runs) == before
+  assert {name: err for name, (_, err) in printed.items() if err} == {}
+  return {name: out.decode() for name, (out, _) in printed.items()}
+
+
+@pytest.fixture(scope='module', params=APIS)
+def loaded(request, runs, drawn):
+  """What the exported models make of six latents of seed 0, in a process that has nothing else."""
+  status, _, err = _run(runs, '-c', LOADER, request.param)
+  assert status == 0, err
+  return np.load(str(runs / ('loaded-%s.npz' % request.param)))
+
+
+def _generate(runs, name, latents, labels=None, step=None):
+  _, samples = sampling.generate(config.load(str(runs / name)), latents, labels, step)
+  return np.stack(samples) if name != 'text' else samples
+
+
+def _latents(count, seed=0):
+  return np.random.RandomState(seed).normal(size=[count, 128])
+
+
+def _read(path):
+  return np.asarray(Image.open(str(path)))
+
+
+def test_classes_have_a_column_each(runs, drawn):
+  assert drawn['acgan'] == 'Generator step 2: 24 images in acgan/samples/2-seed0.png\n'
+  expected = _generate(runs, 'acgan', _latents(24), [0, 3, 5] * 8)
+  assert (_read(runs / 'acgan/samples/2-seed0.png') == images.grid(expected, 3)).all()
+  assert (_generate(runs, 'acgan', _latents(24), [5, 0, 3] * 8) != expected).any(axis=(1, 2, 3)).all()
+
+
+def test_one_class_alone_at_an_earlier_step(runs, drawn):
+  assert drawn['acgan class'] == 'Generator step 1: 6 images in acgan/samples/1-seed0-class5.png\n'
+  expected = images.grid(_generate(runs, 'acgan', _latents(6), [5] * 6, 1), 3)
+  assert (_read(runs / 'acgan/samples/1-seed0-class5.png') == expected).all()
+
+
+def test_an_interpolation_stays_in_its_class(runs, drawn):
+  assert '12 images in acgan/samples/2-seed2-interpolation.png' in drawn['acgan interpolation']
+  start, end = np.random.RandomState(2).normal(size=[2, 3, 128])
+  grid = _read(runs / 'acgan/samples/2-seed2-interpolation.png')
+  cells = grid[2:, 2:].reshape(3, 34, 4, 34, 3)[:, :32, :, :32].transpose(0, 2, 1, 3, 4).astype(int)
+  for column, latents in ((0, start), (3, end)):
+    assert np.abs(cells[:, column] - _generate(runs, 'acgan', latents, [0, 3, 5])).max() <= 1
+
+
+def test_averaged_weights_give_the_samples_of_the_training(runs):
+  # Of the run's own latents, which training drew its picture from; the averages are in no other place of it.
+  with tf.Graph().as_default(), tf.Session() as session:
+    latents = session.run(tf.random.stateless_normal([24, 128], [0, -1]))
+  grid = images.grid(_generate(runs, 'acgan', latents, [0, 3, 5] * 8), 3).astype(int)
+  assert np.abs(grid - _read(runs / 'acgan/samples/2.png')).max() <= 1
+
+
+def test_pixels_range_from_the_pixel_minimum_of_the_run(runs, drawn):
+  run_config = config.load(str(runs / 'norm'))
+  assert run_config.pixel_minimum == 0
+  with tf.Graph().as_default(), tf.Session() as session:
+    sampler = build_sampler(run_config)
+    tf.train.Saver(sampler.variables).restore(session, str(runs / 'norm/model-2'))
+    values = session.run(sampler.samples, {sampler.latents: _latents(70)})
+  expected = images.grid(np.rint(values * 255).astype(np.uint8), 35).astype(int)
+  assert drawn['norm'] == 'Generator step 2: 70 images in new/norm.png\n'
+  assert np.abs(expected[:, :, 0] - _read(runs / 'new/norm.png')).max() <= 1
+
+
+@pytest.mark.parametrize('name, labels', [('norm', None), ('acgan', np.array([0, 3, 5] * 24)[:70])])
+def test_a_sample_does_not_depend_on_its_neighbours(runs, name, labels):
+  latents = _latents(70)
+  whole = _generate(runs, name, latents, labels).astype(int)
+  backwards = _generate(runs, name, latents[::-1], None if labels is None else labels[::-1])[::-1]
+  assert np.abs(whole - backwards).max() <= 1
+  for i in (0, 69):
+    alone = _generate(runs, name, latents[i : i + 1], None if labels is None else labels[i : i + 1])
+    assert np.abs(whole[i] - alone).max() <= 1
+
+
+def test_text_is_lines_on_standard_output(runs, drawn):
+  lines = drawn['text'].split('\n')
+  assert lines.pop() == '' and lines == _generate(runs, 'text', _latents(70))
+  assert len(lines) == 70 and max(map(len, lines)) <= 32
+  assert set('αé日') <= set(drawn['text'])
+  assert set(drawn['text']) <= set(config.load(str(runs / 'text')).vocabulary + '\u00b6')
+
+
+def test_text_interpolates_into_a_file(runs, drawn):
+  assert drawn['text interpolation'] == 'Generator step 2: 15 lines in new/lines.txt\n'
+  lines = (runs / 'new/lines.txt').read_bytes().decode().split('\n')[:-1]
+  start, end = np.random.RandomState(0).normal(size=[2, 3, 128])
+  assert len(lines) == 15
+  assert lines[0::5] == _generate(runs, 'text', start) and lines[4::5] == _generate(runs, 'text', end)
+
+
+def test_points_are_plotted(runs, drawn):
+  assert drawn['toy'] == 'Generator step 2: 512 points in toy/samples/2-seed3.png\n'
+  assert drawn['fixed'] == 'Generator step 2: 300 points in fixed.png\n'
+  for path in (runs / 'toy/samples/2-seed3.png', runs / 'fixed.png'):
+    colours = set(map(tuple, _read(path).reshape(-1, 3)))
+    assert {(255, 127, 14), (44, 160, 44)} <= colours  # tab:orange, tab:green
+
+
+@pytest.mark.parametrize('name, real_count', [('toy', 512), ('fixed', 3000)])
+def test_points_are_plotted_with_the_trained_networks(runs, monkeypatch, name, real_count):
+  """Also of more points than are held out."""
+  calls = []
+
+  def draw_points(graph, session, real, latents):
+    variables = graph.generator_variables + graph.critic_variables
+    calls.append((real.shape, latents.shape, session.run({v.op.name: v for v in variables})))
+
+  monkeypatch.setattr(training, 'draw_points', draw_points)
+  assert sampling.plot_points(config.load(str(runs / name)), np.zeros([3000, 2]), 1) == (1, None)
+  ((real_shape, latents_shape, variables),) = calls
+  assert (real_shape, latents_shape) == ((real_count, 2), (3000, 2))
+  assert len(variables) == (16 if name == 'toy' else 8)
+  reader = tf.train.load_checkpoint(str(runs / name / 'model-1'))
+  assert [n for n in variables if variables[n].tobytes() != reader.get_tensor(n).tobytes()] == []
+
+
+def test_an_exported_model_makes_what_sample_makes(runs, drawn, loaded):
+  assert drawn['text export'] == 'Generator step 2: a SavedModel in models/text/\n'
+  assert set(loaded.files) == {'images', 'text', 'points', 'refused'}  # the last is of a class not trained on
+  assert (loaded['images'].dtype, loaded['images'].shape) == (np.uint8, (6, 32, 32, 3))
+  assert np.abs(loaded['images'].astype(int) - _generate(runs, 'acgan', _latents(6), [0, 3, 5] * 2)).max() <= 1
+  assert loaded['text'].tolist() == drawn['text'].split('\n')[:6]
+  assert (loaded['points'].dtype, loaded['points'].shape) == (np.float32, (6, 2))
+  with tf.Graph().as_default(), tf.Session() as session:
+    sampler = build_sampler(config.load(str(runs / 'toy')))
+    tf.train.Saver(sampler.variables).restore(session, str(runs / 'toy/model-1'))
+    points = session.run(sampler.samples, {sampler.latents: np.random.RandomState(0).normal(size=[6, 2])})
+  np.testing.assert_allclose(loaded['points'], points, rtol=1e-5, atol=1e-6)
+
+
+def test_an_exported_model_has_the_averaged_weights_and_no_others(runs, drawn):
+  exported = tf.train.load_checkpoint(str(runs / 'models/acgan/variables/variables'))
+  trained = tf.train.load_checkpoint(str(runs / 'acgan/model-2'))
+  names = exported.get_variable_to_shape_map()
+  assert 'generator/block_1/norm_1/moving_mean' in names and all(name.startswith('generator/') for name in names)
+  for name in names:
+    average = name if '/moving_' in name else name + '/ExponentialMovingAverage'
+    assert (exported.get_tensor(name) == trained.get_tensor(average)).all(), name
+
+
+def test_a_directory_is_exported_whole_or_not_at_all(runs, tmp_path, monkeypatch):
+  run_config = config.load(str(runs / 'toy'))
+
+  def fail(path):
+    assert os.path.exists(path)  # so far had it come
+    raise OSError('no space')
+
+  with monkeypatch.context() as patch:
+    patch.setattr(sampling, '_make_portable', fail)
+    with pytest.raises(UserError, match='model cannot be written: no space'):
+      sampling.export(run_config, str(tmp_path / 'model'))
+  assert os.listdir(str(tmp_path)) == []
+  (tmp_path / 'plain').mkdir()
+  assert sampling.export(run_config, str(tmp_path / 'model')) == 2
+  assert sorted(os.listdir(str(tmp_path))) == ['model', 'plain']
+  assert (tmp_path / 'model').stat().st_mode == (tmp_path / 'plain').stat().st_mode
+  with pytest.raises(UserError, match='cannot be written'):
+    sampling.export(run_config, str(tmp_path / 'model'))
+  assert sorted(os.listdir(str(tmp_path))) == ['model', 'plain']
+
+
+def _served(run_config, samples):
+  with tf.Graph().as_default(), tf.Session() as session:
+    placeholder = tf.placeholder(tf.float32, [None, *samples.shape[1:]])
+    return session.run(sampling._served(run_config, Sampler(None, None, placeholder, {})), {placeholder: samples})
+
+
+@pytest.mark.parametrize('preset', ['blog-mnist', 'gp-mnist'])
+def test_served_images_are_those_of_to_uint8(preset):
+  run_config = config.make(preset)
+  samples = np.random.RandomState(0).uniform(-1.2, 1.2, size=[2, 50, 50, 1]).astype(np.float32)
+  served = _served(run_config, samples)['images']
+  assert served.dtype == np.uint8 and set(served.ravel()) >= {0, 255}
+  assert (served == images.to_uint8(samples, run_config.pixel_minimum)).all()
+
+
+def test_served_text_is_that_of_decode_text():
+  run_config = config.make('text-char', 'gp', vocabulary='\na\\é日\0 \U0001f600')
+  tokens = np.array([[3, 4, 0, 0], [0, 0, 0, 0], [0, 2, 0, 1], [5, 6, 7, 5], [1, 6, 6, 0]])
+  served = _served(run_config, np.eye(8, dtype=np.float32)[tokens])['text']
+  assert [line.decode('utf-8') for line in served] == ['é日', '', '¶\\¶a', '\0 \U0001f600\0', 'a  ']
+
+
+@pytest.mark.parametrize(
+  'flags, words',
+  [
+    ('--run_dir=norm --class=3', '--class=3: preset=gp-mnist does not tell its generator a class'),
+    ('--run_dir=text --class=0', '--class=0: preset=text-char does not'),
+    ('--run_dir=acgan --class=4', '--class=4: acgan was trained on 0, 3, 5'),
+    ('--run_dir=acgan --class=-1', '--class=-1: acgan was trained on 0, 3, 5'),
+    ('--run_dir=toy --interpolate', '--interpolate has no effect on points'),
+    ('--run_dir=norm --count=3', '--count has no effect on images: take --rows and --columns'),
+    ('--run_dir=text --interpolate --count=3', '--count has no effect with --interpolate'),
+    ('--run_dir=text --rows=3', '--rows has no effect on text: take --count'),
+    ('--run_dir=toy --columns=3', '--columns has no effect on points: take --count'),
+    ('--run_dir=text --count=0', 'count'),
+    ('--run_dir=fixed --export=model', 'no generator to export'),
+    ('--run_dir=norm --export=norm', 'export=norm is there already'),
+    ('--run_dir=norm --export=lines.txt', 'export=lines.txt is there already'),
+    ('--run_dir=norm --export=model --seed=1', '--seed has no effect with --export'),
+    ('--run_dir=nothing --export=model', 'no run'),
+  ],
+)
+def test_a_mistake_is_one_line(runs, flags, words):
+  before = sorted(os.listdir(str(runs)))
+  assert words in _refused(runs, flags)
+  assert sorted(os.listdir(str(runs))) == before
+
+
+def test_what_is_found_out_late_is_refused_too(runs):
+  before = sorted(os.listdir(str(runs)))
+  assert 'out=lines.txt/x cannot be written' in _refused(runs, '--run_dir=text --out=lines.txt/x')
+  toy, norm = (config.load(str(runs / name)) for name in ('toy', 'norm'))
+  for draw in (
+    lambda: sampling.plot_points(toy, np.zeros([9, 2]), 7),
+    lambda: sampling.generate(norm, _latents(1), None, 7),
+    lambda: sampling.export(norm, str(runs / 'model'), 7),
+  ):
+    with pytest.raises(UserError, match='no checkpoint of step 7; it has: 1, 2'):
+      draw()
+  with pytest.raises(UserError, match='lines.txt/model cannot be written'):
+    sampling.export(norm, str(runs / 'lines.txt' / 'model'))
+  assert sorted(os.listdir(str(runs))) == before
