@@ -100,7 +100,7 @@ def _classes(run_config):
         % (wanted, run_config.preset)
       )
     return None
-  trained = config.class_numbers(run_config.classes) if run_config.classes else range(run_config.class_count)
+  trained = config.sample_classes(run_config)
   if wanted is None:
     return list(trained)
   if wanted not in trained:

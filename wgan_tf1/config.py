@@ -318,6 +318,11 @@ def class_numbers(classes):
   return tuple(numbers)
 
 
+def sample_classes(config):
+  """Returns the classes that a class-conditional generator is trained on, in order."""
+  return class_numbers(config.classes) if config.classes else tuple(range(config.class_count))
+
+
 def critic_updates(config, generator_step):
   """Returns the critic updates that are due, in all, before generator update `generator_step` (the first is 1).
 

@@ -13,8 +13,7 @@ from wgan_tf1 import UserError
 from wgan_tf1 import array_sets
 from wgan_tf1 import image_files
 from wgan_tf1 import text_files
-from wgan_tf1.array_sets import mode_centres  # noqa: F401
-from wgan_tf1.array_sets import mode_deviation  # noqa: F401
+from wgan_tf1.config import class_numbers
 from wgan_tf1.downloads import Missing
 from wgan_tf1.downloads import write_file  # noqa: F401
 from wgan_tf1.messages import warn
@@ -67,25 +66,13 @@ def _hash(*arrays):
   return digest.hexdigest()
 
 
-def _wanted_classes(text):
-  """Returns the sorted labels of '3' or '0,3,5'.
-
-  Raises:
-    UserError: if it is something else.
-  """
-  try:
-    return sorted({int(label) for label in text.split(',')})
-  except ValueError:
-    raise UserError('classes=%s is not a list of labels: write --classes=3 or --classes=0,3,5' % text)
-
-
 def _only_classes(arrays, config, name):
   """Returns the `Arrays` of the classes that `config.classes` lists.
 
   Raises:
-    UserError: if the list cannot be read, or names a class that is not there.
+    UserError: if the list names a class that is not there.
   """
-  wanted = _wanted_classes(config.classes)
+  wanted = class_numbers(config.classes)
   for labels, part in ((arrays.train_labels, 'to train on'), (arrays.validation_labels, 'held out')):
     there = np.unique(labels).tolist()
     absent = [label for label in wanted if label not in there]

@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import losses
 from wgan_tf1 import networks
-from wgan_tf1.config import class_numbers
+from wgan_tf1.config import sample_classes
 
 # Every check of the graph says this first, so that the training loop knows its own alarm.
 NOT_FINITE = 'not finite: '
@@ -177,11 +177,6 @@ def sample_count(config):
   if config.form == 'points':
     return 512
   return 8 * (len(sample_classes(config)) if config.class_count else 8)
-
-
-def sample_classes(config):
-  """Returns the classes that a class-conditional generator is trained on, in order."""
-  return class_numbers(config.classes) if config.classes else tuple(range(config.class_count))
 
 
 def _draws(config, updates, count):
