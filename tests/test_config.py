@@ -55,6 +55,52 @@ def test_the_data_directory_comes_from_the_environment(monkeypatch):
     (dict(variant='gp', clip_value=0.1), ['clip_value', 'variant=clip']),
     (dict(variant='gp', clip_order='before'), ['clip_order', 'variant=clip']),
     (dict(beta1=0.5), ['beta1', 'optimizer=adam']),
+    (dict(width=0), ['width=0', 'above 0']),
+    (dict(generator_batch_size=0), ['generator_batch_size=0']),
+    (dict(ema_decay=1.0), ['ema_decay=1.0', 'below 1']),
+    (dict(ema_decay=-0.1), ['ema_decay=-0.1']),
+    (dict(generator_norm='layer'), ['generator_norm=layer', 'none, batch']),
+    (dict(critic_norm='instance'), ['critic_norm=instance', 'layer']),
+    (dict(variant='gp', penalty='three_sided'), ['penalty=three_sided', 'one_sided']),
+    (dict(clip_order='never'), ['clip_order=never', 'before']),
+    (dict(penalty='one_sided'), ['penalty ', 'variant=gp']),
+    (dict(variant='gan', clip_value=0.1), ['clip_value', 'variant=clip']),
+    (dict(variant='gan', penalty_weight=1.0), ['penalty_weight', 'variant=gp']),
+    # batch norm under the penalty
+    (dict(variant='gp', critic_norm='batch'), ['preset=blog-mnist', 'batch norm', '--critic_norm=layer']),
+    (dict(preset='keras-mnist', variant='gp'), ['preset=keras-mnist', 'batch norm', '--critic_norm=layer']),
+    # data of another form
+    (dict(dataset='imagenet'), ['dataset=imagenet', 'mnist']),
+    (dict(dataset='text'), ['preset=blog-mnist', 'images', 'dataset=text', 'cifar10']),
+    (dict(preset='text-char', dataset='mnist'), ['preset=text-char', 'text', 'dataset=mnist']),
+    (dict(preset='toy-swissroll', dataset='text'), ['preset=toy-swissroll', 'points', '8gaussians']),
+    # labels
+    (dict(dataset='lsun', classes='3'), ['classes=3', 'labels', 'dataset=lsun', 'fashion_mnist']),
+    (dict(preset='toy-8gaussians', classes='3'), ['classes=3', 'labels', 'dataset=8gaussians']),
+    (
+      dict(preset='cifar10-resnet-acgan', dataset='folder'),
+      ['preset=cifar10-resnet-acgan', 'labels', 'dataset=folder'],
+    ),
+    (dict(classes='three'), ['classes=three', '0,3,5']),
+    (dict(classes=''), ['classes= ', '0,3,5']),
+    (dict(classes='3,'), ['classes=3,', '0,3,5']),
+    (dict(classes='3,3'), ['classes=3,3', '0,3,5']),
+    (dict(classes='-1,3'), ['classes=-1,3', '0,3,5']),
+    (dict(classes='1.5'), ['classes=1.5', '0,3,5']),
+    # options without effect
+    (dict(fixed_generator=True), ['fixed_generator', 'toy']),
+    (dict(preset='text-char', fixed_generator=True), ['fixed_generator', 'toy']),
+    (dict(preset='toy-swissroll', fixed_generator=True, ema_decay=0.9), ['ema_decay', 'fixed_generator']),
+    (dict(preset='toy-swissroll', dequantize=True), ['dequantize', 'images']),
+    (dict(data_path='x'), ['data_path', 'dataset=folder']),
+    (dict(critic_class_weight=1.0), ['critic_class_weight', 'class-conditional']),
+    (dict(generator_class_weight=1.0), ['generator_class_weight', 'class-conditional']),
+    # beyond the end of the learning rate
+    (
+      dict(preset='cifar10-resnet', variant='gp', generator_steps=100001),
+      ['generator_steps=100001', 'learning_rate_decay_steps=100000'],
+    ),
+    (dict(learning_rate_decay_steps=100), ['generator_steps=2000', 'learning_rate_decay_steps=100']),
   ],
 )
 def test_impossible_settings_are_refused_by_name(overrides, words):
@@ -64,10 +110,72 @@ def test_impossible_settings_are_refused_by_name(overrides, words):
   assert '\n' not in str(e.value)
 
 
-def test_json_round_trip(tmp_path):
-  for c in (config.make(run_dir=str(tmp_path)), config.make(variant='gp', run_dir=str(tmp_path), seed=7)):
-    (tmp_path / 'config.json').write_text(config.to_json(c))
-    assert config.load(str(tmp_path)) == c
+@pytest.mark.parametrize(
+  'overrides',
+  [
+    dict(preset='cifar10-resnet', variant='gp', generator_steps=100000),
+    dict(preset='cifar10-resnet', variant='gp', generator_steps=100001, learning_rate_decay_steps=0),
+    dict(preset='keras-mnist', variant='gp', critic_norm='layer'),
+    dict(preset='keras-mnist', classes='3'),
+    dict(preset='cifar10-resnet-acgan', classes='0,9'),
+    dict(preset='cifar10-resnet-acgan', dataset='digits', critic_class_weight=0.5),
+    dict(preset='toy-swissroll', variant='gp', fixed_generator=True),
+    dict(dataset='folder', data_path='x'),
+    dict(preset='text-char', variant='gp', data_path='x'),
+  ],
+)
+def test_possible_settings_near_the_impossible_ones(overrides):
+  c = config.make(**overrides)
+  assert all(getattr(c, name) == value for name, value in overrides.items())
+
+
+def test_class_numbers_are_sorted():
+  assert config.class_numbers('3') == (3,) and config.class_numbers('5, 0,3') == (0, 3, 5)
+
+
+def test_auto_is_the_presets_own_data_and_may_fall_back():
+  for dataset in (None, 'auto'):
+    c = config.make(dataset=dataset)
+    assert (c.dataset, c.fallback_dataset) == ('mnist', 'digits')
+    c = config.make('fashion-upsample', dataset=dataset)
+    assert (c.dataset, c.fallback_dataset) == ('fashion_mnist', 'digits')
+    c = config.make('cifar10-resnet', dataset=dataset)
+    assert (c.dataset, c.fallback_dataset) == ('cifar10', None)
+  c = config.make(dataset='mnist')  # by name: nothing else will do
+  assert (c.dataset, c.fallback_dataset) == ('mnist', None)
+
+
+def test_the_generators_batch_is_the_critics_unless_it_is_set():
+  assert config.make(batch_size=7).generator_batch_size == 7
+  assert config.make(batch_size=7, generator_batch_size=9).generator_batch_size == 9
+  assert config.make('cifar10-resnet').generator_batch_size == 128
+
+
+@pytest.mark.parametrize('preset', ['lsun64-dcgan', 'blog-mnist'])
+def test_critic_updates_due_are_the_authors(preset):
+  """main.py: 100 where gen_iterations, the generator updates so far, is below 25 or a multiple of 500."""
+  c = config.make(preset, critic_steps=3)
+  assert c.extra_critic_steps == (preset == 'lsun64-dcgan')
+  due = config.critic_updates(c, 0)
+  assert due == 0
+  for gen_iterations in range(1600):
+    extra = c.extra_critic_steps and (gen_iterations < 25 or gen_iterations % 500 == 0)
+    due += 100 if extra else 3
+    assert config.critic_updates(c, gen_iterations + 1) == due, gen_iterations
+
+
+def test_json_round_trip_of_every_preset_and_variant(tmp_path):
+  pairs = 0
+  for preset in config.PRESETS:
+    for variant in config.VARIANTS:
+      norm = {'critic_norm': 'none'} if variant == 'gp' else {}
+      c = config.make(preset, variant, run_dir=str(tmp_path), seed=7, **norm)
+      c = dataclasses.replace(c, vocabulary='\n aé\ufffd"' if c.form == 'text' else None, data_fingerprint='0f')
+      (tmp_path / 'config.json').write_text(config.to_json(c))
+      assert config.load(str(tmp_path)) == c
+      assert set(json.loads(config.to_json(c))) == {f.name for f in dataclasses.fields(c)} - {'run_dir'}
+      pairs += 1
+  assert pairs == 17 * 3
 
 
 @pytest.mark.parametrize('text', ['', '{"preset": "blog', '[]', '{"preset": "blog-mnist"}', '{"colour": 1}'])
@@ -92,18 +200,44 @@ def test_going_on_refuses_what_would_change_the_weights():
 
 
 def test_going_on_allows_what_does_not():
+  old = config.make(dataset='folder')
   new = config.make(
-    data_dir='x', run_dir='y', generator_steps=1, save_every_steps=1, sample_every_steps=1, summary_every_steps=1,
-    keep_checkpoints=1, gpu_memory_fraction=0.5, allow_growth=False, log_device_placement=True,
+    dataset='folder', data_dir='x', data_path='z', run_dir='y', generator_steps=1, save_every_steps=1,
+    sample_every_steps=1, summary_every_steps=1, keep_checkpoints=1, gpu_memory_fraction=0.5, allow_growth=False,
+    log_device_placement=True,
   )  # fmt: skip
-  config.check_same_run(config.make(), new)
-  differing = {k for k, v in dataclasses.asdict(config.make()).items() if v != dataclasses.asdict(new)[k]}
+  config.check_same_run(old, new)
+  differing = {k for k, v in dataclasses.asdict(old).items() if v != dataclasses.asdict(new)[k]}
   assert differing == config.CHANGEABLE
 
 
+def test_what_the_data_decide_is_not_for_the_settings_to_differ_in():
+  old = config.make()
+  new = dataclasses.replace(old, vocabulary='ab', data_fingerprint='0f', fallback_dataset=None)
+  config.check_same_run(old, new)
+  differing = {k for k, v in dataclasses.asdict(old).items() if v != dataclasses.asdict(new)[k]}
+  assert differing == config.FROM_DATA
+
+
 def test_the_tables_fit_together():
-  assert set(config.CHOICES['dataset']) == {'auto', *data.DATASETS}
-  assert {preset['architecture'] for preset in config.PRESETS.values()} <= set(networks.ARCHITECTURES)
-  for preset in config.PRESETS:
+  everything = sum(config.DATASETS.values(), [])
+  assert len(everything) == len(set(everything)) and set(everything) == set(data.DATASETS)
+  assert config.CHOICES['dataset'] == ['auto', *everything]
+  assert set(config.LABELLED) <= set(config.DATASETS['image'])
+  fields = {field.name for field in dataclasses.fields(config.Config)}
+  assert set(config.MEANINGS) == fields and all(config.MEANINGS.values())
+  assert config.CHANGEABLE | config.FROM_DATA | set(config.CHOICES) <= fields
+  assert not config.CHANGEABLE & config.FROM_DATA
+  architectures = set()
+  for preset, row in config.PRESETS.items():
+    own = {name: value for name, value in row.items() if name not in config.VARIANTS}
+    assert set(own) - {'source', 'learning_rate'} <= fields and own['source']
     for variant in config.VARIANTS:
-      assert 'run_dir' not in json.loads(config.to_json(config.make(preset, variant)))
+      assert set(row.get(variant, {})) - {'learning_rate'} <= fields
+      c = config.make(preset, variant, **({'critic_norm': 'none'} if variant == 'gp' else {}))
+      assert c.dataset == own['dataset'] and c.dataset in config.DATASETS[c.form]
+      assert c.class_count is None or c.dataset in config.LABELLED
+      for name, there in (('image', c.image_size), ('text', c.text_length)):
+        assert (there is not None) == (c.form == name)
+      architectures.add(c.architecture)
+  assert architectures == set(networks.ARCHITECTURES)  # each is there, and each is used

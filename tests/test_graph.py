@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from wgan_tf1 import config as configs
 from wgan_tf1 import graph as graphs
 from wgan_tf1 import networks
 
@@ -389,7 +390,7 @@ def test_drawn_labels(tiny):
 
 def test_each_class_is_sampled_in_turn(tiny):
   config = tiny(preset='cifar10-resnet-acgan')
-  assert graphs.sample_classes(config) == tuple(range(10)) and graphs.sample_count(config) == 80
+  assert configs.sample_classes(config) == tuple(range(10)) and graphs.sample_count(config) == 80
 
 
 def test_fake_count_is_the_generators_batch_size(tiny):

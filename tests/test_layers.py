@@ -91,11 +91,12 @@ def slow_downsample(x):
   return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
 
 
-def randomize(session, seed=0):
-  """Gives every variable a random value, none a special one such as 0 or 1, and returns {name: value}."""
-  random = np.random.RandomState(seed)
-  values = {}
-  for v in sorted(tf.global_variables(), key=lambda v: v.op.name):
+def randomize(session, variables=None):
+  """Gives variables, all unless given, random values, none a special one such as 0 or 1; returns {name: value}."""
+  random = np.random.RandomState(0)
+  values, feed = {}, {}
+  variables = sorted(variables or tf.global_variables(), key=lambda v: v.op.name)
+  for v in variables:
     shape = v.shape.as_list()
     if v.op.name.endswith(('gamma', 'moving_variance')):
       value = random.uniform(0.5, 2, shape)
@@ -103,8 +104,8 @@ def randomize(session, seed=0):
       value = random.normal(size=shape) * np.prod(shape[:-1]) ** -0.5
     else:
       value = random.normal(size=shape) * 0.5
-    v.load(value.astype(np.float32), session)
-    values[v.op.name] = value.astype(np.float32)
+    values[v.op.name] = feed[v.initializer.inputs[1]] = value.astype(np.float32)
+  session.run([v.initializer for v in variables], feed)
   return values
 
 
