@@ -192,7 +192,7 @@ class Config:
     for name in (
       'batch_size', 'generator_batch_size', 'critic_steps', 'generator_steps', 'save_every_steps',
       'sample_every_steps', 'summary_every_steps', 'keep_checkpoints', 'generator_learning_rate',
-      'critic_learning_rate', 'clip_value', 'penalty_weight', 'width',
+      'critic_learning_rate', 'clip_value', 'penalty_weight', 'width', 'critic_class_weight', 'generator_class_weight',
     ):  # fmt: skip
       value = getattr(self, name)
       if value is not None and not 0 < value < float('inf'):

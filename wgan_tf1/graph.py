@@ -305,6 +305,7 @@ def build_graph(config):
   generator_variables = tf.trainable_variables('generator/')
   critic_variables = tf.trainable_variables('critic/')
   moving_averages = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
+  state = tf.global_variables('generator/') + critic_variables  # before there are slots
 
   scalars = {}
   if config.variant == 'gp':
@@ -369,7 +370,6 @@ def build_graph(config):
     )
 
   with tf.name_scope('checks'):
-    state = tf.global_variables('generator/') + critic_variables
     check_weights = tf.group(*[_checked(v.read_value(), v.op.name) for v in state])
     if config.variant == 'clip':
       weights = tf.concat([tf.reshape(v.read_value(), [-1]) for v in critic_variables], 0)

@@ -192,4 +192,4 @@ def layer_norm(x, name):
   with tf.variable_scope(name):
     gamma, beta = _scale_and_offset(int(x.shape[-1]))
     mean, variance = tf.nn.moments(x, list(range(1, x.shape.ndims)), keepdims=True)
-    return (x - mean) * tf.rsqrt(variance + NORM_EPSILON) * gamma + beta
+    return tf.nn.batch_normalization(x, mean, variance, beta, gamma, NORM_EPSILON)
