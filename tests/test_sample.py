@@ -18,6 +18,7 @@ from wgan_tf1 import training
 from wgan_tf1.graph import Sampler
 from wgan_tf1.graph import build_sampler
 
+pytestmark = pytest.mark.xdist_group('sample')  # the runs that it draws from are made once
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 APIS = ['1'] if tf.__version__.startswith('1.') else ['1', '2']
 
