@@ -152,7 +152,8 @@ def read_cifar10(folder):
   images, labels = (np.concatenate(part) for part in zip(*parts))
   test_path = os.path.join(place, 'test_batch.bin')
   if os.path.exists(test_path):
-    return Arrays(images, _read_cifar_file(test_path)[0], labels, _read_cifar_file(test_path)[1])
+    test_images, test_labels = _read_cifar_file(test_path)
+    return Arrays(images, test_images, labels, test_labels)
   n = max(1, min(1000, len(images) // 10))
   warn('%s is not there: the last %d images of the training files are held out instead' % (test_path, n))
   kept = max(1, len(images) - n)  # a single image is both trained on and held out

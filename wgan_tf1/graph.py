@@ -13,7 +13,6 @@ from wgan_tf1.config import sample_classes
 # Every check of the graph says this first, so that the training loop knows its own alarm.
 NOT_FINITE = 'not finite: '
 
-
 NOMINAL_VOCABULARY = 96  # characters: a newline and printable ASCII; for counts before there is a text
 
 
@@ -175,7 +174,7 @@ def sample_shape(config):
 def sample_count(config):
   """Returns how many samples are drawn from the run's fixed latents: a grid of 8 rows, or a cloud of points."""
   if config.form == 'points':
-    return 512
+    return 512  # as many as are held out for summaries: a fixed generator adds each latent to a real point
   return 8 * (len(sample_classes(config)) if config.class_count else 8)
 
 
@@ -349,7 +348,6 @@ def build_graph(config):
         train_critic = losses.clip(critic_variables, config.clip_value)
     elif config.clip_order == 'before':
       before_critic = losses.clip(critic_variables, config.clip_value)
-  averages = None
   with tf.name_scope('train_generator'):
     if config.fixed_generator:
       train_generator = tf.group(global_step.assign_add(1))
@@ -359,6 +357,7 @@ def build_graph(config):
       train_generator, generator_gradients = _update(config, rate, generator_loss, generator_variables, global_step)
       gradients = generator_gradients + gradients
       train_generator = tf.group(train_generator, *moving_averages)
+  averages = None
   if config.ema_decay:
     # Of the first updates it takes more than decay says, so that it does not stay near the initial weights.
     averages = tf.train.ExponentialMovingAverage(config.ema_decay, global_step)
