@@ -1,5 +1,6 @@
 """Small settings that every test shares."""
 
+import contextlib
 import logging
 import os
 
@@ -20,3 +21,20 @@ def tiny():
     return config.make(preset, variant, **{**defaults, **overrides})
 
   return make
+
+
+@pytest.fixture
+def running():
+  """Yields (graph, session) of a `Config`, with the variables initialised: `with running(config) as ...`."""
+  import tensorflow.compat.v1 as tf  # slow, and not every test needs it
+
+  from wgan_tf1 import graph as graphs
+
+  @contextlib.contextmanager
+  def run(config):
+    with tf.Graph().as_default(), tf.Session() as session:
+      graph = graphs.build_graph(config)
+      session.run(tf.global_variables_initializer())
+      yield graph, session
+
+  return run

@@ -372,6 +372,6 @@ def test_points_are_drawn_over_the_critic(tmp_path):
   for extra in ([], ['--fixed_generator']):
     _run(tmp_path, 'train.py', '--run_dir=r%d' % len(extra), *(flags + extra))
     picture = np.asarray(Image.open(str(tmp_path / ('r%d' % len(extra)) / 'samples' / '1.png')))
-    assert picture.shape == (600, 600, 3)
+    assert picture.shape == (640, 600, 3)
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 100  # lines of many colours, two kinds of points
   assert not [name for name in _variables(tmp_path / 'r1', 1) if name.startswith('generator/')]

@@ -267,6 +267,14 @@ def test_the_place_of_the_last_is_taken_by_the_first_and_none_is_refused(tmp_pat
     train[np.array([1])]
 
 
+def test_of_many_damaged_images_the_first_five_are_named(capsys):
+  images = image_files.Images(list('abcdefgh'), lambda source: _grey(7) if source == 'h' else b'', str, 8, 1)
+  assert images[np.arange(8)].max() == 7
+  lines = capsys.readouterr().err.splitlines()
+  assert [line.split()[1] for line in lines[:5]] == list('abcde') and len(lines) == 6
+  assert lines[5] == 'warning: more images than these 5 cannot be decoded; they are not named'
+
+
 def test_the_fingerprint_is_of_names_and_sizes(tmp_path):
   def fingerprint():
     return image_files.folder(str(tmp_path), 8, 1)[2]

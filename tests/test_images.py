@@ -65,7 +65,7 @@ def _changed(a, b):
 def test_points_are_drawn_where_they_are():
   flat = np.zeros([9, 9])
   empty = _plot([], [], flat)
-  assert empty.shape == (600, 600, 3) and empty.dtype == np.uint8
+  assert empty.shape == (640, 600, 3) and empty.dtype == np.uint8
   for real, fake in (([-1, 1], []), ([], [-1, 1])):  # a quarter from the left and from the top
     top, bottom, left, right = _changed(_plot(real, fake, flat), empty)
     assert 140 < top < 150 < bottom < 160 and 140 < left < 150 < right < 160
@@ -75,6 +75,6 @@ def test_points_are_drawn_where_they_are():
 def test_level_lines_follow_the_second_axis_of_the_scores():
   axis = np.linspace(-2, 2, 9)
   flat, sloped = np.zeros([9, 9]), np.tile(axis, [9, 1])  # rising to the right: the lines are upright
-  drawn = (_plot([], [], sloped) != _plot([], [], flat)).any(axis=2)[300:]  # below the legend
+  drawn = (_plot([], [], sloped) != _plot([], [], flat)).any(axis=2)[:600]  # above the legend
   columns = drawn.mean(axis=0)
   assert drawn.any() and set(columns[columns > 0.5]) == {1.0} and (columns == 0).any()

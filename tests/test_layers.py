@@ -196,29 +196,28 @@ def test_batch_norm_by_the_moving_averages(shape):
 
 @pytest.mark.parametrize('labelled', [False, True])
 @pytest.mark.parametrize('shape', SHAPES)
-def test_moving_averages_after_one_and_three_updates(shape, labelled):
-  """A tenth of each batch's mean, and of its variance with n - 1 in the denominator, from 0 and 1."""
-  batches = 3 * np.random.RandomState(0).normal(size=(3, *shape)) + 2
+def test_moving_averages_are_the_mean_of_ten_batches_and_then_keep_nine_tenths(shape, labelled):
+  """Of each batch's mean, and of its variance with n - 1 in the denominator."""
+  batches = np.arange(1, 13).reshape(-1, *[1] * len(shape)) * np.random.RandomState(0).normal(size=(12, *shape)) + 2
   with tf.Graph().as_default(), tf.Session() as session:
     x = tf.placeholder(tf.float32, [None, *shape[1:]])
+    updates = tf.placeholder(tf.int64, [])
     with tf.variable_scope('', reuse=tf.AUTO_REUSE):
       labels = {'labels': tf.zeros([tf.shape(x)[0]], tf.int32), 'class_count': 2} if labelled else {}
-      layers.batch_norm(x, 'l', True, **labels)
-      updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
-      layers.batch_norm(x, 'l', None, **labels)
-      layers.batch_norm(x, 'l', False, **labels)
-    assert tf.get_collection(tf.GraphKeys.UPDATE_OPS) == updates and len(updates) == 2
+      for training in (None, True, False):
+        layers.batch_norm(x, 'l', training, **labels)
+    update = layers.update_moving_averages(updates)
     assert [v.op.name for v in tf.trainable_variables()] == ['l/gamma', 'l/beta']
     moving = [v for v in tf.global_variables() if 'moving' in v.op.name]
     session.run(tf.global_variables_initializer())
-    mean, variance = np.zeros(shape[-1]), np.ones(shape[-1])
-    for i, batch in enumerate(batches):
-      session.run(updates, {x: batch})
-      rows = batch.reshape(-1, shape[-1])
-      mean += 0.1 * (rows.mean(0) - mean)
-      variance += 0.1 * (rows.var(0, ddof=1) - variance)
-      if i in (0, 2):
-        np.testing.assert_allclose(session.run(moving), [mean, variance], rtol=1e-5)
+    rows = batches.reshape(12, -1, shape[-1])
+    statistics = np.stack([rows.mean(1), rows.var(1, ddof=1)], 1)  # [12, 2, C]
+    for i, batch in enumerate(batches, 1):
+      session.run(update, {x: batch, updates: i})
+      expected = statistics[: min(i, 10)].mean(0)
+      for new in statistics[10:i]:
+        expected = 0.9 * expected + 0.1 * new
+      np.testing.assert_allclose(session.run(moving), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('training', [None, True, False])

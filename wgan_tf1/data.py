@@ -149,14 +149,7 @@ DATASETS = {
 
 
 def _check_labels(config, dataset):
-  if dataset.train_labels is None:
-    for setting in ('classes', 'class_count'):
-      if getattr(config, setting) is not None:
-        raise UserError(
-          '%s=%s needs labels, and dataset=%s has none: take mnist, fashion_mnist, cifar10 or digits'
-          % (setting, getattr(config, setting), dataset.name)
-        )
-  elif config.class_count is not None:
+  if config.class_count is not None:
     highest = max(int(dataset.train_labels.max()), int(dataset.validation_labels.max()))
     if highest >= config.class_count:
       raise UserError(
@@ -180,7 +173,7 @@ def load(config):
 
   Raises:
     UserError: if the files are damaged; if they are neither there nor to be downloaded, and there is no
-      `fallback_dataset`; if labels are needed that do not exist.
+      `fallback_dataset`; if `classes` names one that does not exist, or `class_count` is too small for the labels.
   """
   try:
     dataset = DATASETS[config.dataset](config)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
+from wgan_tf1 import layers
 from wgan_tf1 import losses
 from wgan_tf1 import networks
 from wgan_tf1.config import sample_classes
@@ -303,7 +304,6 @@ def build_graph(config):
     real_scores, real_logits = score(real)
   generator_variables = tf.trainable_variables('generator/')
   critic_variables = tf.trainable_variables('critic/')
-  moving_averages = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
   state = tf.global_variables('generator/') + critic_variables  # before there are slots
 
   scalars = {}
@@ -356,7 +356,8 @@ def build_graph(config):
       rate = _learning_rate(config, config.generator_learning_rate, global_step)
       train_generator, generator_gradients = _update(config, rate, generator_loss, generator_variables, global_step)
       gradients = generator_gradients + gradients
-      train_generator = tf.group(train_generator, *moving_averages)
+      with tf.control_dependencies([train_generator]):
+        train_generator = layers.update_moving_averages(global_step.read_value())
   averages = None
   if config.ema_decay:
     # Of the first updates it takes more than decay says, so that it does not stay near the initial weights.

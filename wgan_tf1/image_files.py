@@ -76,8 +76,9 @@ def _reason(error):
 class Images:
   """Images that are read and decoded when they are indexed: `images[int array [n]]` is uint8 [n, S, S, C].
 
-  May be indexed by several threads at once. An image that cannot be decoded is named once on standard error, and
-  from then on the next one that can be stands in for it; which one depends on the collection alone.
+  May be indexed by several threads at once. An image that cannot be decoded is named on standard error, if it is
+  among the first, and from then on the next one that can be stands in for it; which one depends on the collection
+  alone.
   """
 
   def __init__(self, sources, read, name, size, channels):
@@ -128,8 +129,11 @@ class Images:
         with self._lock:
           if i not in self._damaged:
             self._damaged.add(i)
-            name = self._name(self._sources[i])
-            warn('%s cannot be decoded (%s): the next image takes its place' % (name, _reason(e)))
+            if len(self._damaged) <= _NAMES_SHOWN:
+              name = self._name(self._sources[i])
+              warn('%s cannot be decoded (%s): the next image takes its place' % (name, _reason(e)))
+            elif len(self._damaged) == _NAMES_SHOWN + 1:
+              warn('more images than these %d cannot be decoded; they are not named' % _NAMES_SHOWN)
     raise UserError('none of %d images can be decoded, from %s on' % (len(self), self._name(self._sources[0])))
 
 

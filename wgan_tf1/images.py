@@ -50,14 +50,14 @@ def plot_points(real, fake, axis, scores):
     scores: float [K, K], of (axis[j], axis[i]).
 
   Returns:
-    uint8 [600, 600, 3].
+    uint8 [640, 600, 3]: the plot, and a legend under it.
   """
   from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow, and needed here alone
   from matplotlib.figure import Figure
 
-  figure = Figure(figsize=(6, 6), dpi=100)
+  figure = Figure(figsize=(6, 6.4), dpi=100)
   canvas = FigureCanvasAgg(figure)
-  axes = figure.add_axes([0, 0, 1, 1])
+  axes = figure.add_axes([0, 0.4 / 6.4, 1, 6 / 6.4])
   axes.set_axis_off()
   if np.ptp(scores) > 0:  # a critic that clipping has made flat has no lines
     axes.contour(axis, axis, scores, 25, cmap='viridis', linewidths=0.8)
@@ -65,7 +65,7 @@ def plot_points(real, fake, axis, scores):
   axes.scatter(fake[:, 0], fake[:, 1], s=10, c='tab:green', marker='x', linewidths=1, label='generated')
   axes.set_xlim(axis[0], axis[-1])
   axes.set_ylim(axis[0], axis[-1])
-  axes.legend(loc='upper right')
+  figure.legend(loc='lower center', ncol=2, frameon=False)
   canvas.draw()
   return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 

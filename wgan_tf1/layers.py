@@ -12,6 +12,7 @@ import tensorflow.compat.v1 as tf
 NORM_EPSILON = 1e-5
 # The weight of the past in the moving averages; PyTorch's default, and so the WGAN authors'.
 MOVING_DECAY = 0.9
+_NEW_STATISTICS = 'new_statistics'  # a graph's collection: (moving average, its batch's value)
 
 
 def _glorot(seed):
@@ -146,9 +147,9 @@ def batch_norm(x, name, training=None, labels=None, class_count=None):
   Args:
     x: float32 [N, ..., C].
     name: scope of gamma and beta.
-    training: None uses this batch's mean and variance and keeps none, for a critic. True uses them, and adds to
-      tf.GraphKeys.UPDATE_OPS the ops that move the moving averages to them. False uses the moving averages, so
-      that a row does not depend on its neighbours.
+    training: None uses this batch's mean and variance and keeps none, for a critic. True uses them, and leaves
+      them to `update_moving_averages`. False uses the moving averages, so that a row does not depend on its
+      neighbours.
     labels: int32 [N], or None for one gamma and beta for all.
     class_count: labels are below it.
 
@@ -170,13 +171,30 @@ def batch_norm(x, name, training=None, labels=None, class_count=None):
     else:
       y, mean, variance = tf.nn.fused_batch_norm(y, scale, offset, epsilon=NORM_EPSILON)
     if training:
-      for moving, new in ((moving_mean, mean), (moving_variance, variance)):
-        update = moving.assign_sub((1 - MOVING_DECAY) * (moving.read_value() - new))
-        tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, update)
+      for pair in ((moving_mean, mean), (moving_variance, variance)):
+        tf.add_to_collection(_NEW_STATISTICS, pair)
     if labels is not None:
       gamma, beta = (tf.reshape(t, [-1, 1, 1, channels]) for t in (gamma, beta))
       y = y * gamma + beta
     return tf.reshape(y, tf.shape(x)) if x.shape.ndims < 4 else y
+
+
+def update_moving_averages(updates):
+  """Moves the moving averages of every batch norm built for training to its batch's mean and variance.
+
+  The first ten updates leave the plain mean of the batches so far, so that samples never show the averages' initial 0
+  and 1; from then on an average keeps `MOVING_DECAY` of its past.
+
+  Args:
+    updates: int64 scalar, generator updates done, this one included: 1 at the first.
+
+  Returns:
+    An op.
+  """
+  with tf.name_scope('moving_averages'):
+    new_share = tf.maximum(1 - MOVING_DECAY, 1 / tf.cast(updates, tf.float32))
+    pairs = tf.get_collection(_NEW_STATISTICS)
+    return tf.group(*[moving.assign_sub(new_share * (moving.read_value() - new)) for moving, new in pairs])
 
 
 def layer_norm(x, name):

@@ -73,6 +73,9 @@ def train(config):
         writer.add_summary(_text_summary('config', configs.to_json(config)), step)
         try:
           step = _train_loop(config, dataset, graph, session, saver, writer, stopped)
+        except UserError:  # the data cannot be read any more; what was trained on them is whole
+          checkpoints.save(session, saver, config.run_dir, int(session.run(graph.global_step)))
+          raise
         except tf.errors.InvalidArgumentError as e:
           raise _diverged(config, graph, session, e) or e
   if stopped and step < config.generator_steps:

@@ -1,0 +1,25 @@
+import pytest
+import tensorflow.compat.v1 as tf
+
+from wgan_tf1 import UserError
+from wgan_tf1 import checkpoints
+from wgan_tf1 import data
+from wgan_tf1 import training
+
+
+def test_data_that_go_away_end_the_run_and_it_is_saved(tiny, tmp_path, monkeypatch):
+  make = data.batch
+
+  def batch(config, dataset, step):
+    if step >= 5:
+      raise UserError('the disk is gone')
+    return make(config, dataset, step)
+
+  monkeypatch.setattr(data, 'batch', batch)
+  config = tiny(width=2, generator_steps=9, run_dir=str(tmp_path))
+  with pytest.raises(UserError, match='the disk is gone'):
+    training.train(config)
+  (path,) = checkpoints.paths(str(tmp_path)).values()
+  assert [int(tf.train.load_variable(path, name)) for name in ('global_step', 'critic_step')] == [2, 5]
+  monkeypatch.undo()
+  assert training.train(config) is None  # it goes on
