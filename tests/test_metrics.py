@@ -1,0 +1,508 @@
+import collections
+import itertools
+
+import numpy as np
+import pytest
+
+from wgan_tf1 import UserError
+from wgan_tf1 import metrics
+
+LOG_2 = np.log(2)
+
+
+def _random(*seed):
+  return np.random.RandomState(list(seed))
+
+
+def _rows(seed, n, c):
+  return _random(seed).dirichlet(np.full(c, 0.3), n)
+
+
+def _covariance(seed, d):
+  factor = _random(seed, 1).normal(size=[d, d])
+  return factor.dot(factor.T)
+
+
+# Inception score and classes.
+
+
+def test_the_inception_score_of_rows_that_tell_nothing_is_1():
+  assert metrics.inception_score(np.full([40, 7], 1 / 7), 4) == pytest.approx((1, 0))
+  assert metrics.inception_score(np.tile([0.2, 0, 0.8], [40, 1]), 4) == pytest.approx((1, 0))
+
+
+def test_the_inception_score_of_sure_and_balanced_rows_is_the_number_of_classes():
+  assert metrics.inception_score(np.tile(np.eye(7), [20, 1]), 10) == pytest.approx((7, 0))
+
+
+def test_the_inception_score_of_two_rows_by_hand():
+  # p(y) is (1/2, 1/2); each row diverges from it by 3/4 log(3/2) + 1/4 log(1/2).
+  expected = 1.5**0.75 * 0.5**0.25
+  assert metrics.inception_score([[0.75, 0.25], [0.25, 0.75]], 1) == pytest.approx((expected, 0))
+
+
+def test_the_inception_score_is_that_of_its_definition_over_consecutive_splits():
+  p = _rows(0, 103, 5)
+  scores = []
+  for i in range(10):
+    part = p[i * 103 // 10 : (i + 1) * 103 // 10]
+    marginal = part.sum(0) / len(part)
+    divergences = [sum(a * np.log(a / b) for a, b in zip(row, marginal)) for row in part]
+    scores.append(np.exp(sum(divergences) / len(part)))
+  deviation = np.sqrt(sum((s - sum(scores) / 10) ** 2 for s in scores) / 10)
+  assert metrics.inception_score(p) == pytest.approx((sum(scores) / 10, deviation))
+
+
+def test_splits_of_another_score_deviate():
+  sure, unsure = np.tile(np.eye(4), [5, 1]), np.full([20, 4], 0.25)
+  assert metrics.inception_score(np.concatenate([sure, unsure]), 2) == pytest.approx((2.5, 1.5))
+
+
+def test_classes_of_rows_are_counted():
+  p = np.array([[0.6, 0.4, 0, 0], [0.5, 0.1, 0.4, 0], [0.1, 0.2, 0.7, 0], [0.4, 0.1, 0.4, 0.1]])
+  assert metrics.class_histogram(p).tolist() == [3, 0, 1, 0]
+  assert metrics.class_coverage(p) == 2
+  assert metrics.class_entropy(p) == pytest.approx(-0.75 * np.log(0.75) - 0.25 * np.log(0.25))
+
+
+def test_the_class_entropy_goes_from_0_to_that_of_equal_parts():
+  assert metrics.class_entropy(np.eye(5)[[3, 3, 3]]) == 0
+  assert metrics.class_entropy(np.tile(np.eye(5), [3, 1])) == pytest.approx(np.log(5))
+
+
+@pytest.mark.parametrize('function', [metrics.inception_score, metrics.class_histogram, metrics.class_coverage])
+@pytest.mark.parametrize(
+  'rows, said',
+  [
+    ([[0.5, np.nan]] * 20, r'probabilities are not finite: 20 of 40 numbers'),
+    ([[np.inf, 0.5]] * 20, r'probabilities are not finite'),
+    ([[0.5, 0.6]] * 20, r'rows are not probabilities: the least number is 0.5, and sums go from 1.1 to 1.1'),
+    ([[0.5, 0.5]] * 19 + [[-0.5, 1.5]], r'rows are not probabilities: the least number is -0.5'),
+    (np.zeros([0, 10]), r'probabilities of 0 samples'),
+  ],
+)  # fmt: skip
+def test_rows_that_are_not_probabilities_are_refused(function, rows, said):
+  with pytest.raises(UserError, match=said):
+    function(np.array(rows))
+
+
+@pytest.mark.parametrize('splits', [0, 10])
+def test_fewer_samples_than_splits_are_refused(splits):
+  with pytest.raises(UserError, match='9 samples in %d splits' % splits):
+    metrics.inception_score(_rows(0, 9, 3), splits)
+
+
+def test_a_float32_softmax_is_made_of_probabilities():
+  logits = _random(1).normal(0, 5, [100, 1008]).astype(np.float32)
+  exps = np.exp(logits - logits.max(1, keepdims=True))
+  assert metrics.inception_score(exps / exps.sum(1, keepdims=True))[0] > 1
+
+
+# Frechet distance.
+
+
+@pytest.mark.parametrize('m1, s1, m2, s2', [(0, 1, 0, 1), (1, 2, -3, 0.5), (0, 0, 2, 3), (5, 0, 5, 0)])
+def test_the_frechet_distance_on_the_line(m1, s1, m2, s2):
+  found = metrics.frechet_distance_of([m1], [[s1**2]], [m2], [[s2**2]])
+  assert found == pytest.approx((m1 - m2) ** 2 + (s1 - s2) ** 2, abs=1e-12)
+
+
+def test_the_frechet_distance_of_covariances_that_commute():
+  vectors = np.linalg.qr(_random(2).normal(size=[6, 6]))[0]
+  a, b = np.array([4, 1, 0, 0, 9, 2.0]), np.array([1, 1, 0, 3, 0, 5.0])
+  mean_a, mean_b = _random(3).normal(size=[2, 6])
+  found = metrics.frechet_distance_of(mean_a, (vectors * a).dot(vectors.T), mean_b, (vectors * b).dot(vectors.T))
+  assert found == pytest.approx(np.sum((mean_a - mean_b) ** 2) + np.sum((np.sqrt(a) - np.sqrt(b)) ** 2), rel=1e-12)
+
+
+def test_the_frechet_distance_is_that_of_a_matrix_root():
+  from scipy.linalg import sqrtm
+
+  a, b = _covariance(4, 8), _covariance(5, 8)
+  expected = 8 * 4 + np.trace(a + b - 2 * sqrtm(a.dot(b)).real)
+  assert metrics.frechet_distance_of(np.ones(8), a, -np.ones(8), b) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_frechet_distance_of_singular_covariances():
+  # Of rank 1: with C = u u^T and v v^T the root of the product has the trace |u . v|.
+  u, v = _random(6).normal(size=[2, 30])
+  expected = u.dot(u) + v.dot(v) - 2 * abs(u.dot(v))
+  zero = np.zeros(30)
+  assert metrics.frechet_distance_of(zero, np.outer(u, u), zero, np.outer(v, v)) == pytest.approx(expected, rel=1e-10)
+  assert metrics.frechet_distance_of(zero, np.outer(u, u), zero, np.outer(u, u)) == pytest.approx(0, abs=1e-12)
+  assert metrics.frechet_distance_of(zero, np.zeros([30, 30]), u, np.outer(v, v)) == pytest.approx(u.dot(u) + v.dot(v))
+
+
+def test_the_frechet_distance_of_fewer_samples_than_features():
+  # 20 and 30 rows of 200 columns; the trace of the root by the singular values of the centred rows themselves.
+  a, b = _random(7).normal(size=[20, 200]), _random(8).normal(1, 2, size=[30, 200])
+  scaled_a, scaled_b = ((x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (a, b))
+  overlap = np.linalg.svd(scaled_a.dot(scaled_b.T), compute_uv=False).sum()
+  expected = np.sum((a.mean(0) - b.mean(0)) ** 2) + (scaled_a**2).sum() + (scaled_b**2).sum() - 2 * overlap
+  assert metrics.frechet_distance(a, b) == pytest.approx(expected, rel=1e-10)
+  assert metrics.frechet_distance(a, a) == pytest.approx(0, abs=1e-10)
+
+
+def test_the_frechet_distance_of_samples_is_that_of_their_moments():
+  a, b = _random(9).normal(size=[5000, 4]).astype(np.float32), _random(10).uniform(size=[70, 4])
+  moments = [(x.mean(0, dtype=float), np.cov(x.astype(float), rowvar=False)) for x in (a, b)]
+  expected = metrics.frechet_distance_of(*moments[0], *moments[1])
+  assert metrics.frechet_distance(a, b) == pytest.approx(expected, rel=1e-12)
+  assert metrics.frechet_distance([[1.0], [3.0]], [[0.0], [0.0]]) == pytest.approx(4 + 2)  # variance over N - 1
+
+
+def test_the_frechet_distance_of_equal_samples_is_0_and_not_below():
+  distances = [metrics.frechet_distance(x, x) for x in _random(9).normal(size=[20, 30, 6])]
+  assert min(distances) >= 0 and max(distances) < 1e-13
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_properties_of_the_frechet_distance(seed):
+  a, b = _random(seed, 11).normal(size=[50, 5]), _random(seed, 12).exponential(size=[60, 5])
+  distance, step = metrics.frechet_distance(a, b), np.arange(5)
+  assert distance > 0 and distance == pytest.approx(metrics.frechet_distance(b, a))
+  assert metrics.frechet_distance(a + step, b + step) == pytest.approx(distance)
+  assert metrics.frechet_distance(3 * a, 3 * b) == pytest.approx(9 * distance)
+  assert metrics.frechet_distance(a, a + step) == pytest.approx(30)
+
+
+def test_features_that_cannot_be_compared_are_refused():
+  good = _random(13).normal(size=[5, 3])
+  bad = good.copy()
+  bad[1, 2] = np.nan
+  for pair in ((good, bad), (bad, good)):
+    with pytest.raises(UserError, match='features are not finite: 1 of 15 numbers'):
+      metrics.frechet_distance(*pair)
+  with pytest.raises(UserError, match='features are not finite'):
+    metrics.frechet_distance_of(np.zeros(2), np.full([2, 2], np.inf), np.zeros(2), np.eye(2))
+  with pytest.raises(UserError, match='features of 1 samples: a covariance needs at least 2'):
+    metrics.frechet_distance(good, good[:1])
+  with pytest.raises(UserError, match='features number 3 and 2: take both from the same classifier'):
+    metrics.frechet_distance(good, good[:, :2])
+
+
+# Divergences, n-grams.
+
+
+def test_divergences_of_what_is_disjoint_or_the_same():
+  p, q = np.array([0.25, 0.75, 0, 0]), np.array([0, 0, 0.5, 0.5])
+  assert metrics.jensen_shannon(p, q) == pytest.approx(LOG_2)
+  assert metrics.kullback_leibler(p, q) == metrics.kullback_leibler(q, p) == float('inf')
+  assert metrics.jensen_shannon(p, p) == metrics.kullback_leibler(p, p) == 0
+
+
+def test_divergences_by_hand():
+  p, q = [0.5, 0.5, 0], [0.25, 0.5, 0.25]
+  assert metrics.kullback_leibler(p, q) == pytest.approx(0.5 * LOG_2)
+  assert metrics.kullback_leibler(q, p) == float('inf')
+  expected = (0.5 * np.log(0.5 / 0.375) + 0.25 * np.log(0.25 / 0.375) + 0.25 * LOG_2) / 2
+  assert metrics.jensen_shannon(p, q) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_divergences_agree_with_scipy(seed):
+  from scipy.spatial.distance import jensenshannon
+  from scipy.stats import entropy
+
+  p, q = _rows(seed, 2, 40)
+  assert metrics.kullback_leibler(p, q) == pytest.approx(entropy(p, q)) and entropy(p, q) > 0
+  assert metrics.jensen_shannon(p, q) == pytest.approx(jensenshannon(p, q) ** 2)
+  assert metrics.jensen_shannon(p, q) == metrics.jensen_shannon(q, p)
+  assert 0 < metrics.jensen_shannon(p, q) < LOG_2
+
+
+def test_divergences_of_the_least_floats_are_finite():
+  least = 5e-324
+  assert metrics.jensen_shannon([1, least], [1, 0]) == pytest.approx(0, abs=1e-15)
+  assert metrics.kullback_leibler([0.5, 0.5], [1, least]) == pytest.approx(0.5 * np.log(0.5) * 2 - 0.5 * np.log(least))
+
+
+def test_divergences_of_what_are_not_probabilities_are_refused():
+  for function in (metrics.jensen_shannon, metrics.kullback_leibler):
+    with pytest.raises(UserError, match='rows are not probabilities'):
+      function([0.5, 0.5], [3, 4])
+    with pytest.raises(UserError, match='probabilities are not finite'):
+      function([0.5, np.nan], [0.5, 0.5])
+
+
+def test_ngrams_stay_within_a_line():
+  lines = ['abab', 'b', '']
+  assert metrics.ngrams(lines, 1) == {'a': 2, 'b': 3}
+  assert metrics.ngrams(lines, 2) == {'ab': 2, 'ba': 1}
+  assert metrics.ngrams(lines, 4) == {'abab': 1}
+  assert metrics.ngrams(lines, 5) == collections.Counter()
+
+
+def test_the_ngram_divergence_of_the_same_and_of_disjoint_lines():
+  lines = ['to be or not', 'to be']
+  for n in (1, 2, 3, 4):
+    assert metrics.ngram_divergence(lines, lines[::-1] * 3, n) == pytest.approx(0, abs=1e-15)
+    assert metrics.ngram_divergence(lines, ['XYXYX'], n) == pytest.approx(1)
+
+
+def test_the_ngram_divergence_by_hand():
+  # a, b against a, a, a, c: (1/2, 1/2, 0) and (3/4, 0, 1/4), whose middle is (5/8, 1/4, 1/8).
+  expected = (0.5 * np.log2(4 / 5) + 0.5 * 1 + 0.75 * np.log2(6 / 5) + 0.25 * 1) / 2
+  assert metrics.ngram_divergence(['ab'], ['aa', 'ac'], 1) == pytest.approx(expected)
+  # ab, bc against ab, ba: half of each is shared.
+  assert metrics.ngram_divergence(['abc'], ['aba'], 2) == pytest.approx(0.5)
+
+
+def test_lines_without_ngrams_are_refused():
+  for a, b in ((['ab'], ['abc']), (['abc'], ['']), ([], ['abc'])):
+    with pytest.raises(UserError, match='no line of the text has 3 characters'):
+      metrics.ngram_divergence(a, b, 3)
+
+
+# Modes.
+
+
+def test_modes_and_quality_of_points_put_by_hand():
+  centres = np.array([[0, 0], [10, 0], [0, 10]], np.float32)
+  points = [
+    [1.5, 0],  # at 3 deviations: high
+    [0, -1.5000001],  # beyond
+    [1.2, 1.2],  # beyond: the deviations are of a disc, not of a square
+    [10, 0.25],
+    [10.25, 0],
+    [5, 5],
+    [0, 8],  # nearest to the third mode, which it does not count for
+    [-0.5, 0.5],
+  ]
+  assert metrics.mode_coverage(points, centres, 0.5) == (2, 0.5)
+  assert metrics.mode_coverage([[4.0, 4.0]], centres, 0.5) == (0, 0.0)
+
+
+def test_true_gaussian_points_are_of_high_quality_as_often_as_they_should():
+  centres = 3 * _random(14).normal(size=[8, 2])
+  points = np.repeat(centres, 5000, axis=0) + _random(15).normal(0, 0.02, [40000, 2])
+  modes, share = metrics.mode_coverage(points.astype(np.float32), centres, 0.02)
+  expected = 1 - np.exp(-4.5)
+  assert modes == 8 and abs(share - expected) < 4 * np.sqrt(expected * (1 - expected) / 40000)
+
+
+def test_points_that_cannot_be_counted_are_refused():
+  with pytest.raises(UserError, match='points are not finite: 1 of 4 numbers'):
+    metrics.mode_coverage([[0, 0], [np.nan, 0]], np.zeros([1, 2]), 1)
+  with pytest.raises(UserError, match='0 points'):
+    metrics.mode_coverage(np.zeros([0, 2]), np.zeros([1, 2]), 1)
+
+
+# Earth mover's distance.
+
+
+def test_the_distance_of_point_masses_and_permutations():
+  a = _random(16).normal(size=[30, 3])
+  assert metrics.earth_movers_distance(np.zeros([4, 2]), np.tile([3.0, 4.0], [4, 1])) == 5
+  assert metrics.earth_movers_distance(a, a[_random(17).permutation(30)]) == 0
+  assert metrics.earth_movers_distance(a, a + [1, 2, 2]) == pytest.approx(3)
+  assert metrics.earth_movers_distance([[0.0], [1.0]], [[1.0], [2.0]]) == 1
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_the_distance_is_the_least_of_all_matchings(seed):
+  a, b = _random(seed, 18).normal(size=[2, 6, 2])
+  best = min(
+    sum(np.hypot(*(a[i] - b[j])) for i, j in enumerate(order)) / 6 for order in itertools.permutations(range(6))
+  )
+  assert metrics.earth_movers_distance(a, b) == pytest.approx(best)
+  assert metrics.earth_movers_distance(b, a) == pytest.approx(best)
+
+
+def test_images_are_vectors_and_bytes_do_not_wrap():
+  a, b = np.zeros([2, 2, 2, 1], np.uint8), np.full([2, 2, 2, 1], 255, np.uint8)
+  assert metrics.earth_movers_distance(a, b) == metrics.earth_movers_distance(b, a) == 510
+
+
+def test_samples_that_cannot_be_matched_are_refused():
+  a = np.zeros([3, 2])
+  with pytest.raises(UserError, match='3 and 2 samples: the earth mover matches equally many'):
+    metrics.earth_movers_distance(a, a[:2])
+  with pytest.raises(UserError, match='0 and 0 samples'):
+    metrics.earth_movers_distance(a[:0], a[:0])
+  with pytest.raises(UserError, match='samples are not finite'):
+    metrics.earth_movers_distance(a, a + np.inf)
+
+
+def test_a_plan_by_hand():
+  plan = metrics.earth_movers_plan([0.5, 0.5, 0], [0, 0.5, 0.5], [[0, 1, 2], [1, 0, 1], [2, 1, 0]])
+  assert (plan * [[0, 1, 2], [1, 0, 1], [2, 1, 0]]).sum() == pytest.approx(1)
+  # Strictly convex costs leave one plan only: both halves move by one.
+  plan = metrics.earth_movers_plan([0.5, 0.5, 0], [0, 0.5, 0.5], [[0, 1, 4], [1, 0, 1], [4, 1, 0]])
+  assert plan == pytest.approx(np.array([[0, 0.5, 0], [0, 0, 0.5], [0, 0, 0]]))
+
+
+@pytest.mark.parametrize('scale', [1.0, 1e-9, 1e9])
+def test_the_best_plan_of_any_magnitude_is_found(scale):
+  a, b = scale * _rows(19, 2, 12)
+  x, y = np.sort(_random(20).normal(size=[2, 12]))
+  cost = scale * np.abs(x[:, None] - y)
+  plan = metrics.earth_movers_plan(a, b, cost)
+  assert plan.shape == (12, 12) and plan.min() >= 0
+  assert plan.sum(1) == pytest.approx(a, rel=1e-9, abs=1e-12 * scale)
+  assert plan.sum(0) == pytest.approx(b, rel=1e-9, abs=1e-12 * scale)
+  places = np.sort(np.concatenate([x, y]))
+  shares = [w.cumsum()[np.searchsorted(z, places[:-1], 'right') - 1] for w, z in ((a, x), (b, y))]
+  shares = [np.where(places[:-1] < z[0], 0, share) for share, z in zip(shares, (x, y))]
+  area = np.sum(np.abs(shares[0] - shares[1]) * np.diff(places))
+  assert (plan * cost).sum() == pytest.approx(scale * area, rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_a_plan_of_equal_weights_costs_what_the_best_matching_does(seed):
+  a, b = _random(seed, 21).normal(size=[2, 15, 2])
+  cost = np.sqrt(((a[:, None] - b) ** 2).sum(2))
+  plan = metrics.earth_movers_plan(np.full(15, 1 / 15), np.full(15, 1 / 15), cost)
+  assert (plan * cost).sum() == pytest.approx(metrics.earth_movers_distance(a, b), rel=1e-9)
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_a_plan_on_the_line_costs_the_area_between_distribution_functions(seed):
+  a, b = _rows(seed, 2, 20)
+  places = np.sort(_random(seed, 22).normal(size=20))
+  cost = np.abs(places[:, None] - places)
+  plan = metrics.earth_movers_plan(a, b, cost)
+  area = np.sum(np.abs(np.cumsum(a - b))[:-1] * np.diff(places))
+  assert (plan * cost).sum() == pytest.approx(area, rel=1e-9)
+
+
+def test_heaps_that_cannot_be_moved_are_refused():
+  cost = np.ones([2, 2])
+  for a, b in (([1, 1], [1, 1.0001]), ([1, 1], [3, -1]), ([0, 0], [0, 0])):
+    with pytest.raises(UserError, match='weights sum to'):
+      metrics.earth_movers_plan(a, b, cost)
+  with pytest.raises(UserError, match='weights are not finite'):
+    metrics.earth_movers_plan([1, 1], [np.inf, 1], cost)
+  with pytest.raises(UserError, match='costs are not finite'):
+    metrics.earth_movers_plan([1, 1], [1, 1], cost * np.nan)
+
+
+def test_the_distance_on_the_line():
+  a, b = _random(23).normal(size=[2, 50])
+  assert metrics.wasserstein_1d(a, b) == pytest.approx(np.mean(np.abs(np.sort(a) - np.sort(b))))
+  assert metrics.wasserstein_1d(a, b) == pytest.approx(metrics.earth_movers_distance(a[:, None], b[:, None]))
+  assert metrics.wasserstein_1d(a, a[::-1] - 2.5) == pytest.approx(2.5)
+  assert metrics.wasserstein_1d(a, a[::-1]) == 0
+
+
+def test_the_distance_on_the_line_of_unequal_numbers():
+  from scipy.stats import wasserstein_distance
+
+  assert metrics.wasserstein_1d([0, 1], [0, 1, 1]) == pytest.approx(1 / 6)
+  a, b = _random(24).normal(size=40), _random(25).exponential(size=17)
+  assert metrics.wasserstein_1d(a, b) == pytest.approx(wasserstein_distance(a, b))
+
+
+def test_samples_on_the_line_that_cannot_be_compared_are_refused():
+  with pytest.raises(UserError, match='0 and 1 samples'):
+    metrics.wasserstein_1d([], [1])
+  with pytest.raises(UserError, match='samples are not finite'):
+    metrics.wasserstein_1d([1, np.nan], [1, 2])
+
+
+# Sliced Wasserstein distance.
+
+
+def _images(seed, n=12, size=32, channels=1):
+  return _random(seed, 26).randint(0, 256, [n, size, size, channels]).astype(np.uint8)
+
+
+@pytest.mark.parametrize('size, levels', [(28, [28]), (32, [32, 16]), (64, [64, 32, 16]), (45, [45, 23])])
+def test_the_levels_of_a_size(size, levels):
+  images = _images(0, 4, size)
+  found = metrics.sliced_wasserstein(images, _images(1, 4, size), patches=4, directions=4)
+  assert list(found) == levels and all(value > 0 for value in found.values())
+  assert metrics.sliced_wasserstein(images, images, patches=4, directions=4) == dict.fromkeys(levels, 0)
+
+
+def test_levels_go_down_to_the_smallest_that_holds_a_patch():
+  assert list(metrics.sliced_wasserstein(_images(0), _images(1), 4, 4, smallest=1)) == [32, 16, 8]
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+def test_the_sliced_distance_by_the_slow_way(channels):
+  from scipy import ndimage
+  from scipy.stats import wasserstein_distance
+
+  patches, directions = 3, 5
+  a, b = _images(2, channels=channels), _images(3, channels=channels) // 3
+  kernel = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
+
+  def blur(plane):
+    return ndimage.convolve(plane, kernel, mode='mirror')
+
+  def bands(plane):
+    coarse = blur(plane)[::2, ::2]
+    spread = np.zeros([32, 32])
+    spread[::2, ::2] = coarse
+    return {32: plane - 4 * blur(spread), 16: coarse}
+
+  expected = {}
+  for size in (32, 16):
+    random = _random(0, size)
+    tops, lefts = random.randint(size - 6, size=[2, 12, patches])
+    lines = random.normal(size=[directions, 49 * channels])
+    sets = []
+    for images in (a, b):
+      found = np.empty([12 * patches, 7, 7, channels])
+      for i in range(12):
+        for c in range(channels):
+          band = bands(images[i, :, :, c].astype(float))[size]
+          for k in range(patches):
+            found[i * patches + k, :, :, c] = band[tops[i, k] : tops[i, k] + 7, lefts[i, k] : lefts[i, k] + 7]
+      for c in range(channels):
+        found[..., c] = (found[..., c] - found[..., c].mean()) / found[..., c].std()
+      sets.append(found.reshape(len(found), -1))
+    distances = [wasserstein_distance(*(x.dot(line / np.sqrt(line.dot(line))) for x in sets)) for line in lines]
+    expected[size] = 1e3 * np.mean(distances)
+  assert metrics.sliced_wasserstein(a, b, patches, directions) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_sliced_distance_of_noise_and_of_plain_patches():
+  # Images of one patch: white noise is N(0, 1) along each direction; plain squares of random brightness are N(0, s^2)
+  # with s = |sum of the direction| = 7 |t|, where t has the density (1 - t^2)^23. W1 is |1 - s| E|N(0, 1)|.
+  t = np.linspace(-1, 1, 20001)
+  density = (1 - t**2) ** 23
+  expected = 1e3 * np.sqrt(2 / np.pi) * np.sum(density * np.abs(1 - 7 * np.abs(t))) / density.sum()
+  noise = _random(27).normal(size=[4000, 7, 7, 1])
+  plain = np.tile(_random(28).normal(size=[4000, 1, 1, 1]), [1, 7, 7, 1])
+  found = metrics.sliced_wasserstein(noise, plain, patches=1, directions=1000, smallest=7)
+  assert found == {7: pytest.approx(expected, rel=0.05)}
+
+
+def test_properties_of_the_sliced_distance():
+  ramp = np.linspace(0, 120, 32)[:, None, None] * _random(29).uniform(0.5, 1, [40, 1, 32, 1])
+  shapes = ramp + 80 * (_random(30).uniform(size=[40, 4, 4, 1]) > 0.5).repeat(8, 1).repeat(8, 2)
+  noise = _random(31).normal(size=shapes.shape)
+  measure = lambda a, b, **kw: np.array(list(metrics.sliced_wasserstein(a, b, 32, 64, **kw).values()))
+  by_noise = np.array([measure(shapes, shapes + level * noise) for level in (0, 5, 20, 80)])
+  assert np.all(np.diff(by_noise, axis=0) > 0) and np.all(by_noise[0] == 0)
+  assert np.array_equal(measure(shapes, noise), measure(noise, shapes))
+  assert np.array_equal(measure(shapes, noise, seed=3), measure(shapes, noise, seed=3))
+  assert not np.array_equal(measure(shapes, noise, seed=3), measure(shapes, noise, seed=4))
+  # Brightness and contrast of a whole set do not count.
+  assert measure(shapes, 10 + noise / 7) == pytest.approx(measure(shapes, noise), rel=1e-3)
+
+
+@pytest.mark.parametrize('value', [0, 255, 0.1, -1.0])  # blurring 0.1 leaves traces of rounding
+def test_images_without_contrast_have_a_distance(value):
+  plain, images = np.full([4, 32, 32, 1], value), _images(4, 4) / 255
+  assert metrics.sliced_wasserstein(plain, plain, 8, 8) == {32: 0, 16: 0}
+  assert metrics.sliced_wasserstein(plain, plain + 0.7, 8, 8) == {32: 0, 16: 0}
+  found = metrics.sliced_wasserstein(plain, images, 8, 8)
+  # The mean of |N(0, 1)| along a direction, about, which is what a point mass is away from white noise.
+  assert found[32] == pytest.approx(800, rel=0.2) and np.isfinite(found[16])
+
+
+def test_images_that_cannot_be_compared_are_refused():
+  images = _images(5, 4)
+  with pytest.raises(UserError, match='equally many, at least 1, of one size'):
+    metrics.sliced_wasserstein(images, images[:3])
+  with pytest.raises(UserError, match='equally many'):
+    metrics.sliced_wasserstein(images[:0], images[:0])
+  with pytest.raises(UserError, match='8x8 pixels: they have to be square and at least 16 high'):
+    metrics.sliced_wasserstein(images[:, :8, :8], images[:, :8, :8])
+  with pytest.raises(UserError, match='32x28 pixels: they have to be square'):
+    metrics.sliced_wasserstein(images[:, :, :28], images[:, :, :28])
+  with pytest.raises(UserError, match='images are not finite'):
+    metrics.sliced_wasserstein(images * np.nan, images)
