@@ -56,7 +56,7 @@ def step_flops(run_config, generator, critic):
   return run_config.batch_size * (run_config.critic_steps * critic_update + generator_update)
 
 
-def measure(tf, build_graph, training, variant, peak):
+def measure(tf, build_graph, summaries, variant, peak):
   run_config = config.make('blog-mnist', variant, dataset='digits')
   dataset = data.load(run_config)
   held_out = data.encode(run_config, dataset.validation)
@@ -75,21 +75,21 @@ def measure(tf, build_graph, training, variant, peak):
 
     with tempfile.TemporaryDirectory() as folder, tf.summary.FileWriter(folder, graph) as writer:
       every = run_config.summary_every_steps
-      cycle = every * training.HISTOGRAMS_EVERY_SUMMARIES
+      cycle = every * summaries.HISTOGRAMS_EVERY
 
       def summarise():  # as often as a cycle has them: the last with histograms
         for at in range(every, cycle + 1, every):
           batch = data.batch(run_config, dataset, critic_step)
-          training.write_summaries(run_config, built, session, writer, batch, held_out, at, 0)
+          summaries.write(run_config, built, session, writer, batch, held_out, at, 0)
 
       seconds(step, 2), seconds(summarise, 1)
-      steps, summaries = [], []
+      steps, written = [], []
       for _ in range(FLAGS.steps):
         steps += seconds(step, 1)
-        summaries += seconds(summarise, 1)
+        written += seconds(summarise, 1)
     flops = step_flops(run_config, forward_flops(tf, 'fake/generator/'), forward_flops(tf, 'real/critic/'))
   taken = statistics.median(steps)
-  share = statistics.median(summaries) / (cycle * taken)
+  share = statistics.median(written) / (cycle * taken)
   print(
     '%-5s %.3f s a generator step (median of %d, %.3f to %.3f); %.0f GFLOP, %.0f GFLOP/s, %.0f %% of the peak; '
     'summaries every %d steps cost %.1f %%'
@@ -102,7 +102,7 @@ def main():
   with cli.quiet_tensorflow():
     import tensorflow.compat.v1 as tf
 
-    from wgan_tf1 import training
+    from wgan_tf1 import summaries
     from wgan_tf1.graph import build_graph
   with tf.Graph().as_default(), tf.Session() as session:
     a, b = (tf.get_variable(name, [4096, 4096], use_resource=True) for name in 'ab')
@@ -111,7 +111,7 @@ def main():
     peak = 2 * 4096**3 / min(seconds(lambda: session.run(product), 8))
   print('TensorFlow %s; peak %.0f GFLOP/s in float32 matrix products' % (tf.__version__, peak / 1e9))
   for variant in config.VARIANTS:
-    measure(tf, build_graph, training, variant, peak)
+    measure(tf, build_graph, summaries, variant, peak)
 
 
 if __name__ == '__main__':

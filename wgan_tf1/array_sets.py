@@ -186,6 +186,11 @@ def mode_deviation(name):
   return deviation / divisor
 
 
+def published_sigma(name):
+  """Returns `mode_deviation` on the scale of the papers' tables: a ring of radius 2, or a grid of spacing 2."""
+  return _GAUSSIANS[name][1]
+
+
 def make_points(name):
   """Points in the plane: '8gaussians', '25gaussians' or 'swissroll'; the same ones for every run.
 

@@ -27,7 +27,7 @@ _DEFAULTS = dict(
     form='image', image_channels=1, image_fit='pad', pixel_minimum=-1.0, latent_size=128, batch_size=64,
     generator_norm='none', critic_norm='none', dequantize=False, extra_critic_steps=False, ema_decay=0.0,
     learning_rate_decay_steps=0, fixed_generator=False, save_every_steps=100, sample_every_steps=50,
-    summary_every_steps=20,
+    summary_every_steps=20, evaluate_every_steps=0,
 )
 _BLOG = dict(architecture='blog', dataset='mnist', image_size=32, width=64, generator_steps=2000,
              # The post states no learning rate. With the paper's 5e-5 the clip variant shows only a
@@ -160,6 +160,9 @@ class Config:
   gpu_memory_fraction: float = _field("largest share of a GPU's memory to take")
   allow_growth: bool = _field('take GPU memory as it is needed, not all at the start')
   log_device_placement: bool = _field('print the device of every operation')
+  evaluate_every_steps: int = _field(
+    "generator updates between evaluations, by evaluate.py's metrics; 0 makes none", default=0
+  )
   clip_value: Optional[float] = _field('clip: largest magnitude of a critic weight', default=None)
   clip_order: Optional[str] = _field(
     "clip: after each critic update (the paper's Algorithm 1) or before it (its authors' code)", default=None
@@ -203,6 +206,8 @@ class Config:
         raise UserError('%s=%s is out of range: it is at least 0 and below 1' % (name, value))
     if not 0 < self.gpu_memory_fraction <= 1:
       raise UserError('gpu_memory_fraction=%s is out of range: it is above 0 and at most 1' % self.gpu_memory_fraction)
+    if self.evaluate_every_steps < 0:
+      raise UserError('evaluate_every_steps=%d is out of range: it is at least 0' % self.evaluate_every_steps)
     if not 0 <= self.seed < 2**31:
       raise UserError('seed=%s is out of range: it is at least 0 and below 2^31' % self.seed)
     if self.learning_rate_decay_steps and not 0 < self.generator_steps <= self.learning_rate_decay_steps:
@@ -254,7 +259,8 @@ MEANINGS = {field.name: field.metadata['meaning'] for field in dataclasses.field
 # What a run may be started again with other values of: none of it reaches the weights.
 CHANGEABLE = {
   'data_dir', 'data_path', 'run_dir', 'generator_steps', 'save_every_steps', 'sample_every_steps',
-  'summary_every_steps', 'keep_checkpoints', 'gpu_memory_fraction', 'allow_growth', 'log_device_placement',
+  'summary_every_steps', 'evaluate_every_steps', 'keep_checkpoints', 'gpu_memory_fraction', 'allow_growth',
+  'log_device_placement',
 }  # fmt: skip
 # What the data decide: looked up when a run begins, and checked against the data when it goes on.
 FROM_DATA = {'vocabulary', 'data_fingerprint', 'fallback_dataset'}

@@ -16,12 +16,15 @@ from wgan_tf1 import UserError
 from wgan_tf1 import checkpoints
 from wgan_tf1 import config as configs
 from wgan_tf1 import data
+from wgan_tf1 import evaluation
+from wgan_tf1 import features
 from wgan_tf1 import images
+from wgan_tf1 import summaries
 from wgan_tf1.graph import NOT_FINITE
 from wgan_tf1.graph import build_graph
+from wgan_tf1.messages import warn
 
 VALIDATION_SAMPLES = 512  # the first of the held-out ones, at every summary
-HISTOGRAMS_EVERY_SUMMARIES = 5  # they cost three times as much as all the rest
 SAMPLES = {'image': 'images', 'text': 'lines', 'points': 'points'}
 ESTIMATES = {'wasserstein_estimate': 'Wasserstein estimate', 'js_estimate': 'JS estimate'}
 
@@ -70,9 +73,12 @@ def train(config):
       with contextlib.closing(tf.summary.FileWriter(config.run_dir, session.graph)) as writer:
         # Whatever a killed process wrote past its last checkpoint is written again: TensorBoard drops the first.
         writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step + 1 if step else 0)
-        writer.add_summary(_text_summary('config', configs.to_json(config)), step)
+        for summary in summaries.start(config, graph.estimate):
+          writer.add_summary(summary, step)
         try:
           step = _train_loop(config, dataset, graph, session, saver, writer, stopped)
+          if step == config.generator_steps:
+            writer.add_summary(summaries.end(), step)
         except UserError:  # the data cannot be read any more; what was trained on them is whole
           checkpoints.save(session, saver, config.run_dir, int(session.run(graph.global_step)))
           raise
@@ -91,6 +97,7 @@ def _train_loop(config, dataset, graph, session, saver, writer, stopped):
   held_out = data.encode(config, dataset.validation[np.arange(min(VALIDATION_SAMPLES, len(dataset.validation)))])
   if step == 0:
     _write_samples(config, graph, session, writer, held_out, step)
+  evaluate = _evaluator(config, dataset)
   timed_step, timed_at = step, time.perf_counter()
   stopping = False
   make_batch = lambda i: data.batch(config, dataset, i)
@@ -104,7 +111,7 @@ def _train_loop(config, dataset, graph, session, saver, writer, stopped):
         if (step + 1) % config.summary_every_steps == 0:
           now = time.perf_counter()
           steps_per_second = (step + 1 - timed_step) / (now - timed_at)
-          write_summaries(config, graph, session, writer, batches.peek(), held_out, step + 1, steps_per_second)
+          summaries.write(config, graph, session, writer, batches.peek(), held_out, step + 1, steps_per_second)
           timed_step, timed_at = step + 1, now
         session.run(graph.train_generator, {graph.fake_count: config.generator_batch_size})  # lines 9 to 11
         step += 1
@@ -118,22 +125,27 @@ def _train_loop(config, dataset, graph, session, saver, writer, stopped):
       if step % config.save_every_steps == 0 or last or stopping:
         session.run(graph.check_weights)
         checkpoints.save(session, saver, config.run_dir, step)
+      if critic_step == due and evaluate and (step % config.evaluate_every_steps == 0 or last):
+        evaluation.record(config, step, evaluate(graph, session), writer)
   return step
 
 
-def _feed(graph, batch):
-  """A batch for the critic: fake samples are made of the classes of the real ones, as the WGAN-GP code has it."""
-  feed = {graph.real: batch.real}
-  if graph.labels is not None:
-    feed.update({graph.real_labels: batch.labels, graph.labels: batch.labels})
-  return feed
+def _evaluator(config, dataset):
+  """Returns what `evaluation.evaluator` returns; None if the run is not to be evaluated."""
+  if not config.evaluate_every_steps:
+    return None
+  classifier = features.cached(dataset.name) if config.form == 'image' else None
+  if config.form == 'image' and classifier is None:
+    warn('no classifier of %s: the metrics that need one are left out. evaluate.py --train_classifier --dataset=%s '
+         'makes one' % (dataset.name, dataset.name))  # fmt: skip
+  return evaluation.evaluator(config, dataset, classifier=classifier)
 
 
 def _critic_update(graph, session, batch):
   """One update of the critic; returns the estimate before it."""
   if graph.before_critic is not None:
     session.run(graph.before_critic)
-  _, estimate = session.run([graph.train_critic, graph.scalars[graph.estimate]], _feed(graph, batch))
+  _, estimate = session.run([graph.train_critic, graph.scalars[graph.estimate]], summaries.feed(graph, batch))
   return estimate
 
 
@@ -240,41 +252,6 @@ def _diverged(config, graph, session, error):
   )  # fmt: skip
 
 
-def write_summaries(config, graph, session, writer, batch, held_out, step, steps_per_second):
-  """Writes the scalars, and at every `HISTOGRAMS_EVERY_SUMMARIES`-th time the histograms.
-
-  Called between the critic updates and the generator update of `step`: of the critic that the generator is about to
-  follow, on the latents that it is about to use and the real samples of the critic update to come.
-  After the generator update the same critic's estimate would say little: the generator has just moved against it.
-
-  Args:
-    config: the run's `config.Config`.
-    graph: a `graph.Graph`.
-    session: the session that trains it.
-    writer: a `FileWriter`.
-    batch: the `data.Batch` to come.
-    held_out: float32 [N, ...], held-out samples.
-    step: the generator update about to be made, counted from 1.
-    steps_per_second: generator updates a second, to be written among the rest.
-  """
-  fetches = {'scalars': graph.scalars, 'fake_scores': graph.fake_scores}
-  if step % (config.summary_every_steps * HISTOGRAMS_EVERY_SUMMARIES) == 0:
-    fetches['histograms'] = graph.histograms
-  values = session.run(fetches, _feed(graph, batch))
-  scalars = dict(values['scalars'], steps_per_second=steps_per_second)
-  # In batches, as in training: batch norm looks at all of one, and large images fill the memory.
-  chunks = [held_out[i : i + config.batch_size] for i in range(0, len(held_out), config.batch_size)]
-  held_out_scores = np.concatenate([session.run(graph.real_scores, {graph.real: chunk}) for chunk in chunks])
-  scalars['validation/' + graph.estimate] = session.run(
-    graph.scalars[graph.estimate], {graph.real_scores: held_out_scores, graph.fake_scores: values['fake_scores']}
-  )
-  summaries = [tf.Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
-  writer.add_summary(tf.Summary(value=summaries), step)
-  if 'histograms' in values:
-    writer.add_summary(values['histograms'], step)
-  writer.flush()
-
-
 def _sample_path(config, step):
   return os.path.join(config.run_dir, 'samples', '%d.%s' % (step, 'txt' if config.form == 'text' else 'png'))
 
@@ -284,7 +261,7 @@ def _write_samples(config, graph, session, writer, held_out, step):
   if config.form == 'text':
     lines = data.decode_text(session.run(graph.samples).argmax(axis=2), config.vocabulary)
     content = ''.join(line + '\n' for line in lines).encode()
-    summary = _text_summary('samples', content.decode())
+    summary = summaries.text('samples', content.decode())
   else:
     picture = draw_points(graph, session, held_out) if config.form == 'points' else _draw_grid(config, graph, session)
     content = images.encode_png(picture)
@@ -320,11 +297,3 @@ def draw_points(graph, session, real, latents=None):
   axis = np.linspace(-1.4, 1.4, 100, dtype=np.float32) * np.abs(real).max()
   scores = session.run(graph.real_scores, {graph.real: np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)})
   return images.plot_points(real, fake, axis, scores.reshape(100, 100))
-
-
-def _text_summary(tag, text):
-  plugin = tf.SummaryMetadata.PluginData(plugin_name='text')
-  markdown = ''.join('    %s\n' % line for line in text.splitlines())  # indented: shown as it is
-  return tf.Summary(value=[tf.Summary.Value(
-    tag=tag, metadata=tf.SummaryMetadata(plugin_data=plugin), tensor=tf.make_tensor_proto(markdown, tf.string)
-  )])  # fmt: skip

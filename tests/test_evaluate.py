@@ -1,0 +1,106 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import evaluate
+from wgan_tf1 import evaluation
+
+SCRIPT = os.path.abspath(evaluate.__file__)
+
+
+def _run(folder, script, *flags):
+  environment = {k: v for k, v in os.environ.items() if k not in ('WGAN_DATA_DIR', 'TF_CPP_MIN_LOG_LEVEL')}
+  path = os.path.join(os.path.dirname(SCRIPT), script)
+  return subprocess.run(
+    [sys.executable, path, *flags], cwd=str(folder), env=environment, capture_output=True,
+    text=True,
+  )  # fmt: skip
+
+
+def test_a_run_of_points_on_the_command_line(tmp_path):
+  run_dir = os.path.join('runs', 'toy')
+  train = ('--preset=toy-25gaussians', '--variant=gp', '--width=4', '--generator_steps=2', '--save_every_steps=1')
+  assert _run(tmp_path, 'train.py', '--run_dir=' + run_dir, *train).returncode == 0
+  done = _run(tmp_path, 'evaluate.py', '--run_dir=' + run_dir, '--num_samples=2500', '--checkpoint=1')
+  assert (done.returncode, done.stderr) == (0, '')
+  lines = done.stdout.splitlines()
+  assert lines[0] == 'runs/toy at generator step 1, 25gaussians, gp'
+  row = next(i for i, line in enumerate(lines) if line.startswith('modes_captured'))
+  assert 'of 25' in lines[row] and '2,500 samples' in lines[row]
+  published = '\n'.join(lines[row + 1 : row + 4])
+  assert 'VEEGAN 24.6' in published and 'PacGAN 4 24.8' in published and 'not comparable' not in published
+  with open(str(tmp_path / run_dir / 'metrics.jsonl')) as f:
+    kept = [json.loads(line) for line in f]
+  assert {row['step'] for row in kept} == {1} and 'modes_captured' in {row['metric'] for row in kept}
+  path = os.path.join(run_dir, 'model-2.index')
+  done = _run(tmp_path, 'evaluate.py', '--run_dir=' + run_dir, '--num_samples=20', '--checkpoint=' + path)
+  assert done.stdout.startswith('runs/toy at generator step 2, ')
+  assert 'not comparable: samples: 2500, here 20' in done.stdout
+
+
+def test_digits_by_a_classifier_that_it_trains(tmp_path):
+  train = ('--dataset=digits', '--width=2', '--batch_size=8', '--critic_steps=1', '--generator_steps=1')
+  assert _run(tmp_path, 'train.py', *train).returncode == 0
+  done = _run(tmp_path, 'evaluate.py', '--train_classifier', '--num_samples=100')
+  assert (done.returncode, done.stderr) == (0, '')
+  assert 'classifiers/digits-classifier.pb: right on ' in done.stdout
+  assert 'frechet_distance ' in done.stdout and 'by digits-classifier' in done.stdout and 'nan' not in done.stdout
+
+
+@pytest.mark.parametrize(
+  'flags, words',
+  [
+    (('--run_dir=none',), 'none holds no run'),
+    (('--dataset=mnist',), '--dataset has no effect without --train_classifier'),
+    (('--classifier_checksum=0',), '--classifier_checksum has no effect without --classifier_graph=FILE'),
+    (('--classifier_graph=a.pb', '--train_classifier'), 'exclude each other'),
+    (('--num_samples=9',), 'num_samples'),
+    (('--train_classifier', '--dataset=lsun'), 'there is no small classifier of lsun'),
+  ],
+)
+def test_mistakes_are_one_line(tmp_path, flags, words):
+  done = _run(tmp_path, 'evaluate.py', *flags)
+  assert (done.returncode, done.stdout) == (2, '')
+  assert done.stderr.count('\n') == 1 and words in done.stderr
+
+
+def test_checkpoints_by_step_and_by_path(monkeypatch):
+  class Flags:
+    run_dir = os.path.join('runs', 'one')
+    checkpoint = None
+
+  monkeypatch.setattr(evaluate, 'FLAGS', Flags)
+  assert evaluate._checkpoint_step() is None
+  for name in ('30', 'model-30', 'runs/one/model-30', './runs/one/model-30.index'):
+    Flags.checkpoint = name
+    assert evaluate._checkpoint_step() == 30
+  for name in ('newest', 'runs/two/model-30', 'model-', 'model-30.meta', '-3'):
+    Flags.checkpoint = name
+    with pytest.raises(evaluate.UserError, match='is neither a generator step nor a checkpoint in runs/one'):
+      evaluate._checkpoint_step()
+
+
+def test_the_table_sets_each_row_beside_the_published_ones(capsys):
+  protocol = {'samples': 10000, 'splits': 10, 'features': 'Inception 2015', 'checksum': 'abcdef0123', 'seed': 0}
+  rows = [
+    evaluation.Row('inception_score', 6.5, 'at most 1008', protocol, 0.06),
+    evaluation.Row('frechet_distance', None, '', {}, reason='needs a classifier'),
+  ]
+  published = [
+    dict(metric='inception_score', dataset='cifar10', system=system, value=value, deviation=deviation, source='Paper',
+         protocol={'samples': samples, 'splits': 10, 'features': 'Inception 2015', 'reference': None})
+    for system, value, deviation, samples in (('A', 7.86, 0.07, 50000), ('B', 8.0, None, 50000), ('C', 5, None, 10000))
+  ]  # fmt: skip
+  evaluate.print_table(rows, 'cifar10', published)
+  lines = [' '.join(line.split()) for line in capsys.readouterr().out.splitlines()]
+  assert lines == [
+    'metric this run unit measured on',
+    'inception_score 6.5 +- 0.06 at most 1008 10,000 samples, 10 splits, by Inception 2015 abcdef01',
+    'Paper: A 7.86 +- 0.07, B 8',
+    'not comparable: samples: 50000, here 10000',
+    'Paper: C 5',
+    'frechet_distance - needs a classifier',
+  ]
