@@ -4,7 +4,7 @@ PYTHON37 ?= python3.7
 VENV     := .venv
 STAMP    := $(VENV)/installed
 
-.PHONY: train sample test test-tf1 lint bench clean
+.PHONY: train sample test test-tf1 lint bench figures results clean
 
 train: $(STAMP)
 	$(VENV)/bin/python train.py --variant=clip $(ARGS)
@@ -24,6 +24,21 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(VENV)/bin/python -m benchmarks.throughput $(ARGS)
+
+EXPERIMENTS := earth_mover distances two_gaussians value_surfaces gradient_norms estimate_and_quality \
+               without_batch_norm momentum overfitting mode_coverage clip_order penalty_sides random_architectures \
+               long_runs
+
+# make figures QUICK=1: small settings. What is done is skipped; what fails is named at the end, the others still run.
+figures: $(STAMP)
+	@failed=; for name in $(EXPERIMENTS); do \
+	  $(VENV)/bin/python -m experiments.$$name $(if $(filter-out 0,$(QUICK)),--quick) $(ARGS) || { \
+	    status=$$?; if [ $$status -gt 128 ]; then exit $$status; fi; failed="$$failed $$name"; }; \
+	done; \
+	if [ -n "$$failed" ]; then echo "These failed:$$failed. The same command tries them again." >&2; exit 1; fi
+
+results: $(STAMP)
+	$(VENV)/bin/python -m experiments.report $(ARGS)
 
 clean:
 	rm -rf $(VENV) .venv-tf1

@@ -51,6 +51,7 @@ class Run(NamedTuple):
 
   part: Callable  # (name, function of no arguments that returns JSON values) -> its value, kept on disk
   data_dir: str  # directory of the data sets
+  folder: str = '.'  # directory of the results, for what is too large to be a part
 
 
 def paper_numbers():
@@ -128,7 +129,7 @@ def run(experiment, quick, out_dir, data_dir):
   if done is not None and done['settings'] == settings:
     return done
   started, machines, earlier = time.time(), set(), []
-  numbers = experiment.measure(settings, Run(_parts(out_dir, name, settings, machines, earlier), data_dir))
+  numbers = experiment.measure(settings, Run(_parts(out_dir, name, settings, machines, earlier), data_dir, out_dir))
   claims = [
     dict(text=claim.text, source=claim.source, rule=claim.rule, published=claim.published,
          measured=claim.measured(numbers),

@@ -331,10 +331,9 @@ def comparisons(row, dataset_name, published):
   """
   found = []
   for other in published:
-    same_text = other['dataset'] == dataset_name or row.metric.startswith('ngram_divergence')
-    if other['metric'] != row.metric or not same_text:
+    if (other['metric'], other['dataset']) != (row.metric, dataset_name):
       continue
-    reasons = [] if other['dataset'] == dataset_name else ['on %s' % other['dataset']]
+    reasons = ['of another text'] if dataset_name == 'text' else []
     for name in PROTOCOL:
       here, there = row.protocol.get(name), other['protocol'].get(name)
       if name == 'samples' and there is None:

@@ -1,0 +1,259 @@
+"""Writes RESULTS.md from what the experiments left in results/, beside what the papers printed.
+
+python -m experiments.report
+
+The same files give the same text. Nothing is measured here, and TensorFlow is not loaded.
+"""
+
+import importlib
+import importlib.util
+import json
+import os
+
+from absl import flags
+
+from experiments import common
+from wgan_tf1 import UserError
+from wgan_tf1 import cli
+from wgan_tf1 import data
+
+FLAGS = flags.FLAGS
+
+# Module, what it is about, and the conditions of its source. The Makefile has the same order.
+EXPERIMENTS = [
+  ('earth_mover', "the posts' earth mover's examples", 'pictures of three points and of histograms, no numbers'),
+  ('distances', 'parallel lines and Gaussians, exact and estimated',
+   'WGAN example 1 by its formulas, figure 1 over distances -1 to 1; Keras post: Gaussians with means 0 to 35'),
+  ('two_gaussians', 'discriminator and critic between two Gaussians',
+   'WGAN figure 2: trained to optimality; means, networks and steps not printed'),
+  ('value_surfaces', 'critics on the three toys, generator fixed',
+   'WGAN-GP figure 1a: real points against the same plus N(0, I), 10,000 steps by the author; the code has 3 hidden '
+   'layers of 512 and penalty weight 0.1'),
+  ('gradient_norms', 'gradient norm by layer and weight histograms',
+   'WGAN-GP figure 1b: critic of 12 layers, ReLU, no batch norm, Swiss roll; widths and values not printed'),
+  ('estimate_and_quality', 'does the Wasserstein estimate follow quality?',
+   'WGAN figures 3 and 4: LSUN bedrooms of 64x64, DCGAN critic, curves median-filtered over 101 steps, quality by eye'),
+  ('without_batch_norm', 'no batch norm, and an MLP generator',
+   'WGAN figures 6 and 7: LSUN bedrooms of 64x64, samples judged by eye'),
+  ('momentum', 'momentum on a clipped critic', 'WGAN section 4: stated without a figure'),
+  ('overfitting', 'training and validation estimates on 1,000 images',
+   'WGAN-GP figure 5b: 1,000 MNIST images, large unregularised networks, 20,000 steps; architecture not given'),
+  ('mode_coverage', 'modes of the ring and the grid',
+   'VEEGAN table 1 and PacGAN table 1 (10 trials): 2,500 samples; neither has a WGAN'),
+  ('clip_order', 'clip order and gamma',
+   "the MNIST post's order races; WGAN Algorithm 1 clips after, its authors' code before"),
+  ('penalty_sides', 'one-sided against two-sided penalty',
+   'WGAN-GP appendix C: 174 architectures, no significant difference'),
+  ('random_architectures', 'random architectures in small',
+   'WGAN-GP table 5: 200 architectures, 32x32 ImageNet, 100,000 steps, inception score'),
+  ('long_runs', 'long runs of blog-mnist, clip and gp', 'MNIST post: samples, no scores; it names no number of steps'),
+]  # fmt: skip
+
+# What would measure the published values of a data set.
+COMMANDS = {
+  'cifar10': 'python train.py --preset=cifar10-resnet --variant=gp && python evaluate.py '
+  '--run_dir=runs/cifar10-resnet-gp --num_samples=50000',
+  'mnist': 'python train.py --variant=gp && python evaluate.py --run_dir=runs/blog-mnist-gp',
+  'fashion_mnist': 'python train.py --preset=fashion-upsample --variant=gp && python evaluate.py '
+  '--run_dir=runs/fashion-upsample-gp',
+  'celeba': 'python train.py --preset=lsun64-dcgan --dataset=folder --data_path=DIR && python evaluate.py '
+  '--run_dir=runs/lsun64-dcgan-clip',
+  '8gaussians': 'python -m experiments.mode_coverage',
+  '25gaussians': 'python -m experiments.mode_coverage',
+  'text': 'python train.py --preset=text-char --variant=gp --data_path=FILE.txt && python evaluate.py '
+  '--run_dir=runs/text-char-gp --num_samples=640',
+  'imagenet32': 'python -m experiments.random_architectures',
+  'parallel_lines': 'python -m experiments.distances',
+}
+
+
+def said(value):
+  """Returns a JSON value as people write it: no braces, no more than four digits."""
+  if isinstance(value, bool) or value is None:
+    return {True: 'yes', False: 'no', None: 'none'}[value]
+  if isinstance(value, float):
+    return '%.4g' % value
+  if isinstance(value, int):
+    return format(value, ',') if abs(value) >= 10000 else str(value)
+  inner = lambda each: '(%s)' % said(each) if isinstance(each, dict) else said(each)
+  if isinstance(value, list):
+    return '[%s]' % ', '.join(inner(each) for each in value)
+  if isinstance(value, dict):
+    return ', '.join('%s %s' % (name, inner(each)) for name, each in sorted(value.items())) or 'as the preset'
+  return str(value)
+
+
+def duration(seconds):
+  """Returns '12 s' or '34 min'."""
+  return '%.0f s' % seconds if seconds < 120 else '%.0f min' % (seconds / 60)
+
+
+def table(header, rows):
+  """Returns the lines of a Markdown table, and an empty one after it."""
+  cell = lambda text: str(text).replace('|', '\\|').replace('\n', ' ')
+  lines = [header, ['---'] * len(header)] + rows
+  return ['| %s |' % ' | '.join(cell(text) for text in line) for line in lines] + ['']
+
+
+def read(results_dir, name):
+  """Returns what NAME.json holds, or None if it is not there.
+
+  Raises:
+    UserError: if it cannot be read.
+  """
+  path = os.path.join(results_dir, name + '.json')
+  try:
+    with open(path) as f:
+      result = json.load(f)
+    for key in ('title', 'quick', 'settings', 'numbers', 'claims', 'machine', 'seconds'):
+      result[key]
+  except FileNotFoundError:
+    return None
+  except (OSError, ValueError, KeyError, TypeError) as e:
+    raise UserError('%s is no result of an experiment (%s): delete it, and run the experiment again' % (path, e))
+  return result
+
+
+def script_of(name):
+  """Returns the module of an experiment, or None if there is none."""
+  name = 'experiments.' + name
+  return importlib.import_module(name) if importlib.util.find_spec(name) else None
+
+
+def section(number, name, about, theirs, result, script, pictures):
+  """Returns the lines on one experiment.
+
+  Args:
+    number: of the experiment.
+    name: of its module.
+    about: one line.
+    theirs: the source's conditions.
+    result: what NAME.json holds, or None.
+    script: the experiment's module, or None.
+    pictures: {name: path of its PNG, as the text has to name it}.
+  """
+  command = '`python -m experiments.%s`' % name
+  if result is None:
+    return ['## %d. %s' % (number, about[0].upper() + about[1:]), '', 'Not run. %s runs it.' % command, '']
+  lines = ['## %d. %s' % (number, result['title']), '']
+  if result['quick']:
+    lines += ['Run with its quick settings alone, which decide no claim. %s runs it in full.' % command, '']
+  elif script is not None and json.loads(json.dumps(script.SETTINGS['full'])) != result['settings']:
+    lines += ['The settings have changed since this was measured. %s measures it anew.' % command, '']
+  if name in pictures:
+    lines += ['![%s](%s)' % (result['title'], pictures[name]), '']
+  lines += table(
+    ['claim', 'source', 'published', 'measured', 'rule, set before the run', 'verdict'],
+    [
+      [claim['text'], claim['source'], claim.get('published', 'no number'), claim['measured'], claim['rule'],
+       '**%s**' % claim['verdict']]
+      for claim in result['claims']
+    ],
+  )  # fmt: skip
+  remarks = getattr(script, 'REMARKS', '')
+  if remarks:
+    lines += [remarks, '']
+  settings = '; '.join('%s: %s' % (name, said(value)) for name, value in sorted(result['settings'].items()))
+  lines += table(
+    ['conditions', 'source', 'here'],
+    [['settings', theirs, settings], ['machine', 'not compared', result['machine']],
+     ['time', 'not compared', duration(result['seconds'])]],
+  )  # fmt: skip
+  return lines + [command, '']
+
+
+def _value(row):
+  if row['value'] is None:
+    return row['note'] or 'none'
+  return said(float(row['value'])) + ('' if row['deviation'] is None else ' +- ' + said(float(row['deviation'])))
+
+
+def published_section(published, measured):
+  """Returns the lines that set every published value beside those measured of the same metric and data.
+
+  Args:
+    published: rows of paper_numbers.json.
+    measured: {experiment: rows of the same shape}.
+  """
+  lines = [
+    '## Published values', '',
+    'Values are set beside each other where metric and data are the same; they compare only where the conditions are, '
+    'too. Those of this project are in bold.', '',
+  ]  # fmt: skip
+  groups = []
+  for row in published:
+    if (row['metric'], row['dataset']) not in groups:
+      groups.append((row['metric'], row['dataset']))
+  for metric, dataset in groups:
+    same = lambda row: (row['metric'], row['dataset']) == (metric, dataset)
+    known = lambda row: {name: each for name, each in row['protocol'].items() if each is not None}
+    conditions = lambda row: said(known(row)) if known(row) else 'not known'
+    rows = [
+      [row['system'], _value(row), conditions(row), row['source'],
+       row['note'] if row['value'] is not None else '']
+      for row in published if same(row)
+    ]  # fmt: skip
+    ours = [(name, row) for name, found in measured.items() for row in found if same(row)]
+    rows += [['**%s**' % row['system'], '**%s**' % _value(row), conditions(row), 'experiments.' + name, row['note']]
+             for name, row in ours]  # fmt: skip
+    lines += ['### %s, %s' % (metric.replace('_', ' '), dataset.replace('_', ' ')), '']
+    lines += table(['system', 'value', 'conditions', 'source', 'note'], rows)
+    if not ours:
+      lines += ['Not measured here. `%s`' % COMMANDS[dataset] if dataset in COMMANDS else 'Not measured here.', '']
+  return lines
+
+
+def report(results_dir, output, experiments=None, published=None):
+  """Returns the text of RESULTS.md.
+
+  Args:
+    results_dir: where NAME.json and NAME.png are.
+    output: where the text will be written: pictures are named relative to it.
+    experiments: list of (name, about, theirs); None is `EXPERIMENTS`.
+    published: rows of paper_numbers.json; None reads it.
+
+  Raises:
+    UserError: if a result cannot be read.
+  """
+  experiments = EXPERIMENTS if experiments is None else experiments
+  results, pictures, counts, sections = {}, {}, [], []
+  for number, (name, about, theirs) in enumerate(experiments, 1):
+    result = results[name] = read(results_dir, name)
+    picture = os.path.join(results_dir, name + '.png')
+    if result is not None and os.path.exists(picture):
+      relative = os.path.relpath(picture, os.path.dirname(os.path.abspath(output)))
+      pictures[name] = relative.replace(os.sep, '/')
+    verdicts = [claim['verdict'] for claim in result['claims']] if result else []
+    counts.append([number, about] + ([verdicts.count(verdict) for verdict in common.VERDICTS.values()] if result
+                                     else ['not run', '', '']))  # fmt: skip
+    sections += section(number, name, about, theirs, result, script_of(name), pictures)
+  total = [sum(row[i] for row in counts if row[2] != 'not run') for i in (2, 3, 4)]
+  lines = [
+    '# Results', '',
+    'Made by `make results` from the files in `results/`, which `make figures` writes. A claim is decided by a rule '
+    'that its script had before the full run. What was measured here was measured in small: the conditions are below '
+    'each table of claims.', '',
+    'WGAN is arXiv 1701.07875, WGAN-GP 1704.00028v3; `experiments/paper_numbers.json` holds what they print.', '',
+  ]  # fmt: skip
+  lines += table(['', 'experiment', *common.VERDICTS.values()], counts + [['', '**in all**'] + total])
+  measured = {name: result['numbers'].get('rows', []) for name, result in results.items()
+              if result is not None and not result['quick']}  # fmt: skip
+  lines += sections + published_section(common.paper_numbers() if published is None else published, measured)
+  return '\n'.join(lines)
+
+
+def main():
+  """Writes the file that --output names."""
+  if not os.path.isdir(FLAGS.results_dir):
+    raise UserError('results_dir=%s is not there: make figures writes it' % FLAGS.results_dir)
+  text = report(FLAGS.results_dir, FLAGS.output)
+  try:
+    data.write_file(FLAGS.output, text.encode())
+  except OSError as e:
+    raise UserError('output=%s cannot be written: %s' % (FLAGS.output, e))
+
+
+if __name__ == '__main__':
+  flags.DEFINE_string('results_dir', 'results', 'directory of the NAME.json and NAME.png of the experiments.')
+  flags.DEFINE_string('output', 'RESULTS.md', 'file to write.')
+  cli.run(main)
