@@ -231,8 +231,8 @@ def report(results_dir, output, experiments=None, published=None):
   lines = [
     '# Results', '',
     'Made by `make results` from the files in `results/`, which `make figures` writes. A claim is decided by a rule '
-    'that its script had before the full run. What was measured here was measured in small: the conditions are below '
-    'each table of claims.', '',
+    'that its script had before the full run, but where the text under the table says otherwise. What was measured '
+    'here was measured in small: the conditions are below each table of claims.', '',
     'WGAN is arXiv 1701.07875, WGAN-GP 1704.00028v3; `experiments/paper_numbers.json` holds what they print.', '',
   ]  # fmt: skip
   lines += table(['', 'experiment', *common.VERDICTS.values()], counts + [['', '**in all**'] + total])

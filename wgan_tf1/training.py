@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import os
 import re
 import signal
@@ -39,7 +40,8 @@ def train(config):
     The signal, SIGINT or SIGTERM, that ended the run early; None if it came to its end.
 
   Raises:
-    UserError: if the data cannot be had, the directory holds another run, or training diverged.
+    UserError: if the data cannot be had, the directory holds another run or another process trains in it, or training
+      diverged.
   """
   previous = _previous_run(config)
   config = _same_run(previous, config)
@@ -54,21 +56,18 @@ def train(config):
       % (config.run_dir, config.dataset)
     )
 
-  with tf.Graph().as_default():
+  with _only_process(config.run_dir), tf.Graph().as_default():
     graph = build_graph(config)
     saver = tf.train.Saver(max_to_keep=config.keep_checkpoints)
     with tf.Session(config=_session_config(config)) as session, _stop_signals() as stopped:
       session.run(tf.global_variables_initializer())
-      if os.path.isdir(config.run_dir):
-        checkpoints.restore(session, saver, config.run_dir)
+      checkpoints.restore(session, saver, config.run_dir)
       step = int(session.run(graph.global_step))
       if step >= config.generator_steps:
         print('%s is at generator step %d already: --generator_steps above that goes on' % (config.run_dir, step))
         return None
-      try:
+      with _writing(config.run_dir):
         data.write_file(os.path.join(config.run_dir, 'config.json'), configs.to_json(config).encode())
-      except OSError as e:
-        raise UserError('run_dir=%s cannot be written: %s' % (config.run_dir, e))
       print(_opening_block(config, dataset, graph, session, step), flush=True)
       with contextlib.closing(tf.summary.FileWriter(config.run_dir, session.graph)) as writer:
         # Whatever a killed process wrote past its last checkpoint is written again: TensorBoard drops the first.
@@ -170,6 +169,37 @@ def _same_run(previous, config):
   config = dataclasses.replace(config, vocabulary=previous.vocabulary)
   configs.check_same_run(previous, config)
   return config
+
+
+@contextlib.contextmanager
+def _writing(run_dir):
+  """Turns an error of the file system into a `UserError`."""
+  try:
+    yield
+  except OSError as e:
+    raise UserError('run_dir=%s cannot be written: %s' % (run_dir, e))
+
+
+@contextlib.contextmanager
+def _only_process(run_dir):
+  """Makes the run directory, and keeps it from every other training process.
+
+  The lock is the kernel's: it goes with the process, however that ends.
+
+  Raises:
+    UserError: if another process trains in it, or it cannot be written.
+  """
+  with _writing(run_dir):
+    os.makedirs(run_dir, exist_ok=True)
+    lock = open(os.path.join(run_dir, '.lock'), 'a')
+  with lock:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise UserError('another process trains in %s: wait for it or stop it, or take another --run_dir' % run_dir)
+    except OSError:
+      pass  # a file system without locks
+    yield
 
 
 def _session_config(config):
