@@ -106,10 +106,11 @@ def print_table(rows, dataset_name, published):
   """Prints a line for each `evaluation.Row`, and under it the published rows it may be compared with, or why not."""
   from wgan_tf1 import evaluation
 
-  width = max(len(row.metric) for row in rows) + 2
-  print('%-*s%-18s%-22s%s' % (width, 'metric', 'this run', 'unit', 'measured on'))
+  width, unit_width = (max(map(len, column)) for column in zip(*((row.metric, row.unit) for row in rows)))
+  line = '%%-%ds  %%-16s  %%-%ds  %%s' % (width, unit_width)
+  print(line % ('metric', 'this run', 'unit', 'measured on'))
   for row in rows:
-    print('%-*s%-18s%-22s%s' % (width, row.metric, _value(row), row.unit, _protocol(row)))
+    print(line % (row.metric, _value(row), row.unit, _protocol(row)))
     groups = {}  # (source, why not) -> what it has
     for other, reason in evaluation.comparisons(row, dataset_name, published):
       deviation = '' if other['deviation'] is None else ' +- %g' % other['deviation']

@@ -115,18 +115,20 @@ def _estimates(config, dataset, graph, session, count, seed):
   weights, for that is what the critic was trained on.
   """
   rows = []
+  # Whole batches, in which batch norm has what it had in training.
+  n = min(count, len(dataset.train), len(dataset.validation)) // config.batch_size
+  n = max(n, 1) * config.batch_size
+  feeds = _latents(config, graph, n, seed, graph.latents, graph.labels)
+  fake_scores = None
   for name, part in (('training', dataset.train), ('held_out', dataset.validation)):
-    # Whole batches, in which batch norm has what it had in training.
-    n = max(min(count, len(part)) // config.batch_size, 1) * config.batch_size
-    real = part[_spread(len(part), n)]
-    feeds = _latents(config, graph, len(real), seed, graph.latents, graph.labels)
+    real = part[np.resize(_spread(len(part), n), n)]
     feeds[graph.real] = data.encode(config, real)
-    scores = np.stack([
-      _in_batches(session, tensor, feeds, config.batch_size) for tensor in (graph.real_scores, graph.fake_scores)
-    ])  # fmt: skip
-    protocol = {'samples': len(real), 'reference': name, 'seed': seed}
+    real_scores = _in_batches(session, graph.real_scores, feeds, config.batch_size)
+    if fake_scores is None or config.fixed_generator:  # that makes its samples of real ones
+      fake_scores = _in_batches(session, graph.fake_scores, feeds, config.batch_size)
+    protocol = {'samples': n, 'reference': name, 'seed': seed}
     estimate = session.run(
-      graph.scalars[graph.estimate], {graph.real_scores: scores[0], graph.fake_scores: scores[1]}
+      graph.scalars[graph.estimate], {graph.real_scores: real_scores, graph.fake_scores: fake_scores}
     )  # fmt: skip
     unit = 'nats' if graph.estimate == 'js_estimate' else 'score'
     rows.append(Row('%s/%s' % (graph.estimate, name), float(estimate), unit, protocol))

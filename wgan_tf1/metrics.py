@@ -89,7 +89,7 @@ def class_coverage(probabilities):
 def class_entropy(probabilities):
   """Returns the entropy of `class_histogram` in nats: 0 for one class, log C for classes in equal parts."""
   counts = class_histogram(probabilities)
-  return float(_entropy(counts / counts.sum()))
+  return abs(float(_entropy(counts / counts.sum())))  # not -0
 
 
 def mean_and_covariance(features):

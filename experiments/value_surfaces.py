@@ -1,0 +1,202 @@
+"""Clipped and penalised critics of a fixed generator, and how much of the exact W each finds: WGAN-GP figure 1a.
+
+The generator is real points plus N(0, I) noise. A critic's estimate, over the largest norm that its gradient has, is a
+lower bound of the exact W by Kantorovich-Rubinstein duality. Clipping leaves that constant K unknown: it is measured.
+
+The paper's critics are 512 wide. What a clipped layer can pass on is about c times its width, so that c = 0.1 at
+width 64 is near c = 0.01 at width 512; both are run.
+"""
+
+import math
+import sys
+
+import numpy as np
+
+from experiments import common
+from wgan_tf1 import config as configs
+from wgan_tf1 import data
+from wgan_tf1 import metrics
+
+TITLE = 'Value surfaces of clipped and penalised critics, generator fixed, and the share of the exact W they find'
+
+_CRITICS = [
+  {'variant': 'clip', 'clip_value': 0.01},
+  {'variant': 'clip', 'clip_value': 0.1},
+  {'variant': 'gp', 'penalty_weight': 0.1},
+  {'variant': 'gp', 'penalty_weight': 10.0},
+]
+SETTINGS = {
+  'full': dict(datasets=['8gaussians', '25gaussians', 'swissroll'], critics=_CRITICS, width=64, critic_steps=10000,
+               samples=1500, pairs=3, surface=33, norms=201),
+  'quick': dict(datasets=['8gaussians'], critics=_CRITICS[1:], width=16, critic_steps=40,
+                samples=200, pairs=2, surface=9, norms=41),
+}  # fmt: skip
+
+_PAPERS_PENALTY = 'penalty 10'
+VIEW = 3.0  # the surfaces reach from -VIEW to VIEW
+
+
+def _label(critic):
+  return 'clip %g' % critic['clip_value'] if critic['variant'] == 'clip' else 'penalty %g' % critic['penalty_weight']
+
+
+def _clipped(critics):
+  return [critic for label, critic in critics.items() if label.startswith('clip')]
+
+
+def _finds_more(numbers):
+  return all(
+    critics[_PAPERS_PENALTY]['share'] > critic['share'] + 0.1
+    for critics in numbers['critics'].values()
+    for critic in _clipped(critics)
+  )
+
+
+def _knows_scale(numbers):
+  for name, critics in numbers['critics'].items():
+    exact = numbers['exact'][name]['distance']
+    if abs(critics[_PAPERS_PENALTY]['estimate'] / exact - 1) > 0.25:
+      return False
+    if any(abs(math.log(max(critic['estimate'], 1e-30) / exact)) < math.log(2) for critic in _clipped(critics)):
+      return False
+  return True
+
+
+def _of_each(numbers, say):
+  """'8gaussians: clip 0.01 SAID, ...; ...' for say(critic, exact)."""
+  return '; '.join(
+    '%s: %s' % (name, ', '.join('%s %s' % (k, say(v, numbers['exact'][name]['distance'])) for k, v in critics.items()))
+    for name, critics in numbers['critics'].items()
+  )
+
+
+CLAIMS = [
+  common.Claim(
+    text='clipped critics miss the higher moments of the data, penalised ones do not',
+    source='WGAN-GP (1704.00028) section 3.1, figure 1a',
+    rule='on each toy, estimate / K over the exact W is higher by more than 0.1 with the penalty of weight 10 than '
+    'with every clipped critic',
+    holds=_finds_more,
+    measured=lambda numbers: 'share of the exact W: ' + _of_each(numbers, lambda c, exact: '%.2f' % c['share']),
+  ),
+  common.Claim(
+    text='a clipped critic estimates K W for an unknown K; the penalty holds K near 1',
+    source='WGAN (1701.07875) equation 3; WGAN-GP (1704.00028) section 4',
+    rule='on each toy, the bare estimate is within 25 % of the exact W with the penalty of weight 10, and off by more '
+    'than a factor of 2 with every clipped critic',
+    holds=_knows_scale,
+    measured=lambda numbers: (
+      'bare estimate over the exact W: ' + _of_each(numbers, lambda c, exact: '%.3g' % (c['estimate'] / exact))
+    ),
+  ),
+]
+
+
+def _samples(dataset, n, pairs):
+  """Held-out real points and, of others, real points plus noise: two float64 [pairs, n, 2]."""
+  points = dataset.validation[: 2 * n * pairs].reshape(pairs, 2, n, 2).astype(np.float64)
+  return points[:, 0], points[:, 1] + np.random.RandomState([0, n, pairs]).normal(size=points[:, 1].shape)
+
+
+def _exact(dataset, settings):
+  """The exact W of equal samples, and what the sample size does to it.
+
+  Between samples it is too large on average. By how much is bounded: by the triangle inequality and Jensen's, the
+  bias is at most the distance between two samples of real points plus that between two of noised ones.
+  """
+  n = settings['samples']
+  real, noised = _samples(dataset, n, settings['pairs'])
+  distances = [metrics.earth_movers_distance(a, b) for a, b in zip(real, noised)]
+  return dict(
+    distance=float(np.mean(distances)),
+    deviation=float(np.std(distances, ddof=1)),
+    bias_at_most=metrics.earth_movers_distance(*real[:2]) + metrics.earth_movers_distance(*noised[:2]),
+    by_samples={str(m): metrics.earth_movers_distance(real[0, :m], noised[0, :m]) for m in (n // 4, n // 2, n)},
+  )
+
+
+def _grid(extent, count):
+  """float32 [count^2, 2], row by row from below."""
+  axis = np.linspace(-extent, extent, count)
+  return np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2).astype(np.float32)
+
+
+def _critic(config, settings):
+  """Trains a critic; returns its estimate on the samples of `_exact`, its largest gradient norm, and its values.
+
+  The largest norm is that of many points, so at most the true constant: it makes a share too large, if anything. The
+  critic is piecewise linear, and all points together are dense against its pieces.
+  """
+  import tensorflow.compat.v1 as tf
+
+  dataset = data.load(config)
+  real, noised = _samples(dataset, settings['samples'], settings['pairs'])
+  real, noised = (points.reshape(-1, 2).astype(np.float32) for points in (real, noised))
+  with common.session_of(config) as (graph, session):
+    (gradients,) = tf.gradients(graph.real_scores, [graph.real])
+    score = lambda points: session.run(graph.real_scores, {graph.real: points}).astype(np.float64)
+    norms = lambda points: np.linalg.norm(session.run(gradients, {graph.real: points}).astype(np.float64), axis=1)
+    weights = np.random.RandomState([1, len(real)]).uniform(size=[len(real), 1]).astype(np.float32)
+    grid = _grid(float(np.abs(noised).max()), settings['norms'])
+
+    def found():
+      between = norms(weights * real + (1 - weights) * noised)
+      largest = max(values.max() for values in (between, norms(real), norms(noised), norms(grid)))
+      estimate = score(real).mean() - score(noised).mean()
+      return dict(estimate=float(estimate), lipschitz=float(largest), norm_between=float(between.mean()))
+
+    for step in range(settings['critic_steps']):
+      common.critic_step(config, dataset, graph, session, step)
+      if step + 1 == settings['critic_steps'] // 2:
+        halfway = found()
+    surface = [float('%.4g' % value) for value in score(_grid(VIEW, settings['surface']))]
+    return dict(found(), halfway=halfway, surface=surface)
+
+
+def _share(found, exact):
+  """Estimate / K over the exact W; 0 for a critic that is constant."""
+  return found['estimate'] / found['lipschitz'] / exact['distance'] if found['lipschitz'] else 0.0
+
+
+def measure(settings, run):
+  """Returns the numbers of each toy: 'exact', and of each critic under its label 'critics'."""
+  numbers = dict(exact={}, critics={}, points={})
+  for name in settings['datasets']:
+    load = lambda: data.load(configs.make('toy-' + name))
+    exact = run.part('%s-exact' % name, lambda: _exact(load(), settings))
+    numbers['exact'][name] = exact
+    numbers['points'][name] = np.round(load().validation[:200].astype(np.float64), 3).tolist()
+    numbers['critics'][name] = {}
+    for critic in settings['critics']:
+      config = configs.make('toy-' + name, width=settings['width'], fixed_generator=True, **critic)
+      label = _label(critic)
+      found = run.part('%s-%s' % (name, label.replace(' ', '-')), lambda: _critic(config, settings))
+      shares = dict(share=_share(found, exact), share_halfway=_share(found['halfway'], exact))
+      numbers['critics'][name][label] = dict(found, **shares)
+  return numbers
+
+
+def plot(numbers):
+  """Contours of each critic, a row for each toy, with points of the data."""
+  figure = common.figure(8.0, 0.6 + 2.05 * len(numbers['critics']))
+  columns = len(next(iter(numbers['critics'].values())))
+  axes = figure.subplots(len(numbers['critics']), columns, squeeze=False, sharex=True, sharey=True)
+  for row, (name, critics) in zip(axes, numbers['critics'].items()):
+    row[0].set_ylabel(name)
+    for panel, (label, critic) in zip(row, critics.items()):
+      side = int(round(math.sqrt(len(critic['surface']))))
+      values = np.reshape(critic['surface'], [side, side])
+      axis = np.linspace(-VIEW, VIEW, side)
+      panel.contourf(axis, axis, values, 16, cmap='viridis')
+      panel.plot(*np.transpose(numbers['points'][name]), '.', color='white', markersize=1.5)
+      panel.set_title('%s: %.0f %% of W' % (label, 100 * critic['share']), fontsize=9)
+      panel.set_xticks([-2, 0, 2])
+      panel.set_yticks([-2, 0, 2])
+      panel.set_aspect('equal')
+  figure.suptitle('Critic values (bright: real) and the share of the exact W found', fontsize=10)
+  figure.tight_layout()
+  return figure
+
+
+if __name__ == '__main__':
+  common.main(sys.modules[__name__])
