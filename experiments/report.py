@@ -52,12 +52,13 @@ EXPERIMENTS = [
 # What would measure the published values of a data set.
 COMMANDS = {
   'cifar10': 'python train.py --preset=cifar10-resnet --variant=gp && python evaluate.py '
-  '--run_dir=runs/cifar10-resnet-gp --num_samples=50000',
-  'mnist': 'python train.py --variant=gp && python evaluate.py --run_dir=runs/blog-mnist-gp',
+  '--run_dir=runs/cifar10-resnet-gp --num_samples=50000 --classifier_graph=inception',
+  'mnist': 'python train.py --variant=gp && python evaluate.py --run_dir=runs/blog-mnist-gp '
+  '--classifier_graph=inception',
   'fashion_mnist': 'python train.py --preset=fashion-upsample --variant=gp && python evaluate.py '
-  '--run_dir=runs/fashion-upsample-gp',
+  '--run_dir=runs/fashion-upsample-gp --classifier_graph=inception',
   'celeba': 'python train.py --preset=lsun64-dcgan --dataset=folder --data_path=DIR && python evaluate.py '
-  '--run_dir=runs/lsun64-dcgan-clip',
+  '--run_dir=runs/lsun64-dcgan-clip --classifier_graph=inception',
   '8gaussians': 'python -m experiments.mode_coverage',
   '25gaussians': 'python -m experiments.mode_coverage',
   'text': 'python train.py --preset=text-char --variant=gp --data_path=FILE.txt && python evaluate.py '

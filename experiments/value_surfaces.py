@@ -176,6 +176,15 @@ def measure(settings, run):
   return numbers
 
 
+REMARKS = (
+  'The picture agrees with the figure: clipped surfaces are pyramids, penalised ones follow ring and roll. The number '
+  'does not. Two reasons come to mind, neither tested. The noise is as wide as the data, so most of W is the way back '
+  'in, which a cone finds as well as a detailed surface. And the estimate is divided by the largest norm found '
+  'anywhere, which a penalised critic has in a few spikes (its mean norm is near 1). With the penalty on the Swiss '
+  'roll, the share still rose in the second half of training.'
+)
+
+
 def plot(numbers):
   """Contours of each critic, a row for each toy, with points of the data."""
   figure = common.figure(8.0, 0.6 + 2.05 * len(numbers['critics']))

@@ -266,7 +266,7 @@ def test_a_mistake_is_one_line(tmp_path, flags, words):
   assert sorted(os.listdir(str(tmp_path))) == ['file']
 
 
-@pytest.mark.parametrize('script', ['train.py', 'sample.py'])
+@pytest.mark.parametrize('script', ['train.py', 'sample.py', 'evaluate.py'])
 def test_help_opens_with_the_commands_that_run_it(tmp_path, script):
   out, err = _run(tmp_path, script, '--help')
   assert 'python %s --' % script in out.split('flags:')[0] and '--run_dir' in out and err == ''

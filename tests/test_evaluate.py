@@ -7,6 +7,7 @@ import pytest
 
 import evaluate
 from wgan_tf1 import evaluation
+from wgan_tf1 import features
 
 SCRIPT = os.path.abspath(evaluate.__file__)
 
@@ -41,13 +42,27 @@ def test_a_run_of_points_on_the_command_line(tmp_path):
   assert 'not comparable: samples: 2500, here 20' in done.stdout
 
 
-def test_digits_by_a_classifier_that_it_trains(tmp_path):
+def test_digits_by_a_classifier_that_is_kept(tmp_path):
+  features.train_classifier('digits', 'data', str(tmp_path / 'classifiers' / 'digits-classifier.pb'), steps=20)
   train = ('--dataset=digits', '--width=2', '--batch_size=8', '--critic_steps=1', '--generator_steps=1')
   assert _run(tmp_path, 'train.py', *train).returncode == 0
-  done = _run(tmp_path, 'evaluate.py', '--train_classifier', '--num_samples=100')
+  done = _run(tmp_path, 'evaluate.py', '--num_samples=100')
   assert (done.returncode, done.stderr) == (0, '')
-  assert 'classifiers/digits-classifier.pb: right on ' in done.stdout
   assert 'frechet_distance ' in done.stdout and 'by digits-classifier' in done.stdout and 'nan' not in done.stdout
+
+
+def test_train_classifier_trains_one_of_the_data(monkeypatch, capsys):
+  asked = []
+
+  def train_classifier(*given):
+    asked.append(given)
+    return features.Classifier(*[None] * 10, 0.9512)
+
+  monkeypatch.setattr(features, 'train_classifier', train_classifier)
+  evaluate._train_classifier('digits', 'there')
+  assert asked == [('digits', 'there')]
+  path = os.path.join('classifiers', 'digits-classifier.pb')
+  assert capsys.readouterr().out.endswith(path + ': right on 95.12 % of the test images\n')
 
 
 @pytest.mark.parametrize(
