@@ -203,8 +203,8 @@ def test_going_on_allows_what_does_not():
   old = config.make(dataset='folder')
   new = config.make(
     dataset='folder', data_dir='x', data_path='z', run_dir='y', generator_steps=1, save_every_steps=1,
-    sample_every_steps=1, summary_every_steps=1, keep_checkpoints=1, gpu_memory_fraction=0.5, allow_growth=False,
-    log_device_placement=True,
+    sample_every_steps=1, summary_every_steps=1, evaluate_every_steps=1, keep_checkpoints=1, gpu_memory_fraction=0.5,
+    allow_growth=False, log_device_placement=True,
   )  # fmt: skip
   config.check_same_run(old, new)
   differing = {k for k, v in dataclasses.asdict(old).items() if v != dataclasses.asdict(new)[k]}

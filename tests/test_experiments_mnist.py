@@ -26,6 +26,15 @@ def holds(module, index, numbers):
   return module.CLAIMS[index].holds(numbers)
 
 
+@pytest.fixture(scope='module', autouse=True)
+def own_architectures():
+  """What an experiment adds to the table of networks, it adds to a copy: the other tests see the package's own."""
+  known = networks.ARCHITECTURES
+  networks.ARCHITECTURES = dict(known)
+  yield
+  networks.ARCHITECTURES = known
+
+
 @pytest.fixture(scope='module')
 def quick(tmp_path_factory):
   """Returns a function: experiment -> its results with the quick settings, made once."""

@@ -17,9 +17,19 @@ from experiments import penalty_sides
 from experiments import value_surfaces
 from wgan_tf1 import config as configs
 from wgan_tf1 import data
+from wgan_tf1 import networks
 
 # Each experiment runs once, for all of its tests: with xdist, in one process.
 _MODULES = [gradient_norms, mode_coverage, momentum, penalty_sides, value_surfaces]
+
+
+@pytest.fixture(scope='module', autouse=True)
+def own_architectures():
+  """What an experiment adds to the table of networks, it adds to a copy: the other tests see the package's own."""
+  known = networks.ARCHITECTURES
+  networks.ARCHITECTURES = dict(known)
+  yield
+  networks.ARCHITECTURES = known
 
 
 @pytest.fixture(scope='module')

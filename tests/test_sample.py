@@ -134,7 +134,7 @@ def runs(tmp_path_factory):
 def drawn(runs):
   """What each of `DRAWN` printed; beside it, nothing of the runs changed but for new files in samples/."""
   before = _contents(runs)
-  assert len(before) == 7 * len(RUNS)  # config.json, events, checkpoint, and two files of each of the two
+  assert len(before) == 8 * len(RUNS)  # config.json, .lock, events, checkpoint, and two files of each of the two
   (runs / 'empty').mkdir()
   printed = _run_all(runs, {name: _sample(flags) for name, flags in DRAWN.items()})
   assert _contents(runs) == before
