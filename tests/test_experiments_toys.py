@@ -176,8 +176,6 @@ def test_gradient_norms_against_backpropagation_by_hand():
   """One ReLU layer: the gradient of -mean f(real) + mean f(fake) is -+ output weights / batch, at every sample."""
   import tensorflow.compat.v1 as tf
 
-  from wgan_tf1 import networks
-
   networks.ARCHITECTURES['deep-toy'] = gradient_norms._networks(1)
   config = configs.make('toy-swissroll', 'clip', architecture='deep-toy', width=4, batch_size=8)
   with common.session_of(config) as (graph, session):
