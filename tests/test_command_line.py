@@ -107,6 +107,8 @@ def test_events_hold_the_summaries(whole):
     if event.HasField('graph_def'):
       graph = tf.GraphDef.FromString(event.graph_def)
     for value in event.summary.value:
+      if value.tag.startswith('_hparams_/'):  # see test_summaries.py
+        continue
       kind = value.WhichOneof('value')
       store = {'simple_value': scalars, 'histo': histograms, 'image': pictures, 'tensor': texts}[kind]
       store.setdefault(value.tag, []).append((event.step, getattr(value, kind)))
