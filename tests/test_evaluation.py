@@ -38,7 +38,7 @@ def test_points_are_measured_by_the_formulas(tiny, running):
   centres, sigma = array_sets.mode_centres('8gaussians'), array_sets.mode_deviation('8gaussians')
   modes, share = metrics.mode_coverage(points, centres, sigma)
   assert (rows['modes_captured'].value, rows['high_quality_share'].value) == (modes, share)
-  assert rows['modes_captured'].protocol == {'samples': 30, 'sigma': 0.02, 'seed': 3}
+  assert rows['modes_captured'].protocol == {'samples': 30, 'sigma': 0.01, 'seed': 3}
 
 
 def test_a_fixed_generator_has_no_modes_to_capture(tiny, running):

@@ -187,8 +187,8 @@ def mode_deviation(name):
 
 
 def published_sigma(name):
-  """Returns `mode_deviation` on the scale of the papers' tables: a ring of radius 2, or a grid of spacing 2."""
-  return _GAUSSIANS[name][1]
+  """Returns `mode_deviation` on the scale of PacGAN's (1712.04086) mixtures: ring of radius 1, grid of spacing 2."""
+  return _GAUSSIANS[name][1] / {'8gaussians': 2, '25gaussians': 1}[name]  # the ring here has radius 2
 
 
 def make_points(name):
