@@ -107,8 +107,8 @@ REMARKS = (
   'On these toys the side matters much: with the weight 10 and two sides the samples stay far from the data, with one '
   'side they come close. The two-sided penalty asks for a slope of 1 on every line between a real and a generated '
   'point, also where the best critic is flat; between points of two dimensions that stand close there are many such '
-  'places, and a weight of 10 insists. That is the likely reason that the WGAN-GP code has the weight 0.1 for its toys; '
-  'it was not tested here. The appendix speaks of images.'
+  'places, and a weight of 10 insists. That is the likely reason that the WGAN-GP code has the weight 0.1 for its '
+  'toys; it was not tested here. The appendix speaks of images.'
 )
 
 
