@@ -8,6 +8,7 @@ import os
 import sys
 
 from experiments import common
+from experiments import image_runs
 from wgan_tf1 import cli
 from wgan_tf1 import config as configs
 
@@ -28,11 +29,7 @@ def correlation(series):
   estimate, distance = series.get('wasserstein_estimate/training'), series.get('frechet_distance')
   if not estimate or not distance or len(estimate) < 5:
     return None
-  from scipy import stats
-
-  if len(set(estimate)) == 1 or len(set(distance)) == 1:
-    return None  # it never moved
-  return float(stats.spearmanr(estimate, distance)[0])
+  return image_runs.rank_correlation(estimate, distance)
 
 
 def _follows(variant):

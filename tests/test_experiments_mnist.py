@@ -26,13 +26,7 @@ def holds(module, index, numbers):
   return module.CLAIMS[index].holds(numbers)
 
 
-@pytest.fixture(scope='module', autouse=True)
-def own_architectures():
-  """What an experiment adds to the table of networks, it adds to a copy: the other tests see the package's own."""
-  known = networks.ARCHITECTURES
-  networks.ARCHITECTURES = dict(known)
-  yield
-  networks.ARCHITECTURES = known
+pytestmark = pytest.mark.usefixtures('own_architectures')
 
 
 @pytest.fixture(scope='module')

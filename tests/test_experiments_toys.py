@@ -23,13 +23,7 @@ from wgan_tf1 import networks
 _MODULES = [gradient_norms, mode_coverage, momentum, penalty_sides, value_surfaces]
 
 
-@pytest.fixture(scope='module', autouse=True)
-def own_architectures():
-  """What an experiment adds to the table of networks, it adds to a copy: the other tests see the package's own."""
-  known = networks.ARCHITECTURES
-  networks.ARCHITECTURES = dict(known)
-  yield
-  networks.ARCHITECTURES = known
+pytestmark = pytest.mark.usefixtures('own_architectures')
 
 
 @pytest.fixture(scope='module')
