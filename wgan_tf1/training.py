@@ -79,6 +79,7 @@ def train(config):
           if step == config.generator_steps:
             writer.add_summary(summaries.end(), step)
         except UserError:  # the data cannot be read any more; what was trained on them is whole
+          session.run(graph.check_weights)
           checkpoints.save(session, saver, config.run_dir, int(session.run(graph.global_step)))
           raise
         except tf.errors.InvalidArgumentError as e:
