@@ -227,6 +227,15 @@ def test_dequantised_pixels_fill_their_interval(pixel_minimum):
 
 
 @pytest.mark.parametrize('dequantize', [False, True])
+def test_processes_share_the_batch_of_one(dequantize):
+  dataset = _ramp()
+  whole = data.batch(_config(dequantize=dequantize, batch_size=15), dataset, 4)
+  parts = [data.batch(_config(dequantize=dequantize, batch_size=5), dataset, 4, (i, 3)) for i in range(3)]
+  for joined, expected in zip(map(np.concatenate, zip(*parts)), whole):
+    assert np.array_equal(joined, expected)
+
+
+@pytest.mark.parametrize('dequantize', [False, True])
 def test_a_resumed_run_gets_the_batches_it_would_have_got(dequantize):
   config, dataset = _config(dequantize=dequantize, batch_size=7), _ramp()
   whole = [data.batch(config, dataset, step) for step in range(30)]

@@ -254,8 +254,8 @@ def encode(config, raw):
   return raw
 
 
-def batch(config, dataset, step):
-  """Returns the `Batch` that critic update `step` is trained on: a pure function of the seed and the step.
+def batch(config, dataset, step, part=(0, 1)):
+  """Returns the `Batch` that critic update `step` is trained on: a pure function of the seed, the step and the part.
 
   With `config.dequantize` images are x / 256 and uniform noise from 0 to 1 / 256, scaled to [pixel_minimum, 1).
 
@@ -263,12 +263,16 @@ def batch(config, dataset, step):
     config: has the fields batch_size and seed, and those that `encode` needs.
     dataset: a `Dataset`.
     step: critic updates before this one.
+    part: (i, n) is the i-th piece, of `batch_size`, of a batch that n processes share.
   """
-  indices = batch_indices(len(dataset.train), config.batch_size, config.seed, step)
+  index, count = part
+  mine = slice(index * config.batch_size, (index + 1) * config.batch_size)
+  indices = batch_indices(len(dataset.train), config.batch_size * count, config.seed, step)[mine]
   raw = dataset.train[indices]
   if config.form == 'image' and config.dequantize:
     # The third number keeps the stream apart from those that shuffle the epochs.
-    noise = np.random.RandomState([config.seed, step, 1]).randint(0, 65536, raw.shape, np.uint16)
+    shape = (config.batch_size * count,) + raw.shape[1:]
+    noise = np.random.RandomState([config.seed, step, 1]).randint(0, 65536, shape, np.uint16)[mine]
     real = _dequantized(raw, noise, config.pixel_minimum)
   else:
     real = encode(config, raw)

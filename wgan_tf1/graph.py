@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 from wgan_tf1 import layers
 from wgan_tf1 import losses
 from wgan_tf1 import networks
+from wgan_tf1 import towers
 from wgan_tf1.config import sample_classes
 
 # Every check of the graph says this first, so that the training loop knows its own alarm.
@@ -73,6 +74,26 @@ class Graph(NamedTuple):
   critic_variables: list
 
 
+class _Tower(NamedTuple):
+  """What one device makes of its part of a batch: N rows. Fields as in `Graph`; what a run does not have is None.
+
+  Field                Shape, dtype          Meaning
+  real_logits          float32 [N, classes]  of the class-conditional critic
+  fake_logits          float32 [N, classes]
+  norms                float32 [N]           norms of the critic's gradients between real and fake samples
+  """
+
+  real: Any
+  fake: Any
+  real_scores: Any
+  fake_scores: Any
+  real_labels: Any
+  labels: Any
+  real_logits: Any
+  fake_logits: Any
+  norms: Any
+
+
 class Sampler(NamedTuple):
   """A generator alone, as a trained run samples from it.
 
@@ -128,16 +149,22 @@ def _checked(tensor, name):
   return tf.check_numerics(tensor, NOT_FINITE + name)
 
 
-def _update(config, learning_rate, loss, variables, step):
-  """One update of `variables` alone, counted in `step`; returns (op, [(gradient, variable)]).
+def _checked_gradient(gradient, variable):
+  return _checked(gradient, 'gradient of ' + variable.op.name)
+
+
+def _update(config, learning_rate, loss, gradients, variables, step, combine):
+  """One update of `variables` alone, counted in `step`.
 
   No variable changes before the loss and every gradient are there and finite. Without that, nothing orders one
-  variable's update after another's gradient, or the loss, has read it.
+  variable's update after another's gradient, or the loss, has read it. What several processes combine is checked
+  afterwards, so that they all stop alike.
   """
   optimizer = make_optimizer(config, learning_rate)
-  gradients = [(_checked(g, 'gradient of ' + v.op.name), v) for g, v in optimizer.compute_gradients(loss, variables)]
-  with tf.control_dependencies([loss] + [g for g, _ in gradients]):
-    return optimizer.apply_gradients(gradients, step), gradients
+  gradients = combine(gradients) if combine else gradients
+  gradients = [_checked_gradient(g, v) for g, v in zip(gradients, variables)]
+  with tf.control_dependencies([loss] + gradients):
+    return optimizer.apply_gradients(list(zip(gradients, variables)), step)
 
 
 def _accuracy(logits, labels):
@@ -179,33 +206,39 @@ def sample_count(config):
   return 8 * (len(sample_classes(config)) if config.class_count else 8)
 
 
-def _draws(config, updates, count):
+def _draws(config, updates, count, replica):
   """What an update draws: functions of (seed, updates so far) alone, so that a resumed run repeats none and skips none.
 
   The streams 0, 2, 4... are latents, 1, 3, 5... interpolation weights, -1 the samples' latents, -2, -3, -4... labels.
+  Processes that combine their gradients each take their piece of what one would draw for all; those that do not
+  take streams of their own.
 
   Returns:
     (latents, interpolation weights, samples' latents, labels or None, samples' labels or None).
   """
   seed, z = config.seed, config.latent_size
-  latents = tf.random.stateless_normal([count, z], tf.stack([seed, 2 * updates]))
-  weights = tf.random.stateless_uniform([config.batch_size], tf.stack([seed, 2 * updates + 1]))
+  pieces = replica.count if replica.combine else 1
+  if not replica.combine:
+    updates = updates * replica.count + replica.index
+  mine = lambda drawn: tf.split(drawn, pieces)[replica.index] if replica.combine else drawn
+  latents = mine(tf.random.stateless_normal([count * pieces, z], tf.stack([seed, 2 * updates])))
+  weights = mine(tf.random.stateless_uniform([config.batch_size * pieces], tf.stack([seed, 2 * updates + 1])))
   sample_latents = tf.random.stateless_normal([sample_count(config), z], [seed, -1])
   if not config.class_count:
     return latents, weights, sample_latents, None, None
   classes = tf.constant(sample_classes(config), tf.int32)
   drawn = tf.random.stateless_uniform(
-    [count], tf.stack([seed, -2 - updates]), minval=0, maxval=int(classes.shape[0]), dtype=tf.int32
+    [count * pieces], tf.stack([seed, -2 - updates]), minval=0, maxval=int(classes.shape[0]), dtype=tf.int32
   )
-  return latents, weights, sample_latents, tf.gather(classes, drawn), tf.tile(classes, [8])
+  return latents, weights, sample_latents, tf.gather(classes, mine(drawn)), tf.tile(classes, [8])
 
 
-def _histograms(gradients):
+def _histograms(gradients, variables):
   """One serialized summary of every variable and its gradient, under weights/ and gradients/."""
   with tf.name_scope('weights'):
-    weights = [tf.summary.histogram(v.op.name, v.read_value()) for _, v in gradients]
+    weights = [tf.summary.histogram(v.op.name, v.read_value()) for v in variables]
   with tf.name_scope('gradients'):
-    gradients = [tf.summary.histogram(v.op.name, g) for g, v in gradients]
+    gradients = [tf.summary.histogram(v.op.name, _checked_gradient(g, v)) for g, v in zip(gradients, variables)]
   with tf.name_scope('summaries'):
     return tf.summary.merge(weights + gradients, collections=[])
 
@@ -269,11 +302,66 @@ def build_sampler(config):
   return Sampler(latents, labels, samples, variables)
 
 
-def build_graph(config):
+def _tower(config, generate, score, real, real_labels, latents, labels, interpolation_weights):
+  """Builds both networks on one part of a batch; returns a `_Tower`.
+
+  One generator and one critic: their variables are made at the first call and shared by scope at the others.
+  """
+  with tf.name_scope('fake'):
+    fake = real + latents if config.fixed_generator else generate(latents, labels, training=True)
+    fake_scores, fake_logits = score(fake)
+  with tf.name_scope('real'):
+    real_scores, real_logits = score(real)
+  norms = None
+  if config.variant == 'gp':
+    with tf.name_scope('penalty'):
+      interpolates = losses.interpolate(real, fake, interpolation_weights)
+      norms = losses.gradient_norms(score(interpolates)[0], interpolates)
+  return _Tower(real, fake, real_scores, fake_scores, real_labels, labels, real_logits, fake_logits, norms)
+
+
+def _losses(config, tower):
+  """Returns (critic's loss, generator's loss, {summary tag: scalar}, the estimate's tag) of a `_Tower`."""
+  scalars = {}
+  with tf.name_scope('losses'):
+    if config.variant == 'gan':
+      estimate = 'js_estimate'
+      scalars[estimate] = losses.js_estimate(tower.real_scores, tower.fake_scores)
+      critic_loss = losses.gan_critic_loss(tower.real_scores, tower.fake_scores)
+      generator_loss = losses.gan_generator_loss(tower.fake_scores)
+    else:
+      estimate = 'wasserstein_estimate'
+      scalars[estimate] = losses.wasserstein_estimate(tower.real_scores, tower.fake_scores)
+      critic_loss = -scalars[estimate]
+      generator_loss = losses.generator_loss(tower.fake_scores)
+    if config.variant == 'gp':
+      scalars['gradient_penalty'] = losses.gradient_penalty(tower.norms, config.penalty)
+      scalars['gradient_norm/mean'] = tf.reduce_mean(tower.norms)
+      scalars['gradient_norm/maximum'] = tf.reduce_max(tower.norms)
+      critic_loss += config.penalty_weight * scalars['gradient_penalty']
+    if config.class_count:
+      scalars['class_loss/real'] = losses.class_loss(tower.real_logits, tower.real_labels)
+      scalars['class_loss/fake'] = losses.class_loss(tower.fake_logits, tower.labels)
+      scalars['class_accuracy/real'] = _accuracy(tower.real_logits, tower.real_labels)
+      scalars['class_accuracy/fake'] = _accuracy(tower.fake_logits, tower.labels)
+      critic_loss += config.critic_class_weight * scalars['class_loss/real']
+      generator_loss += config.generator_class_weight * scalars['class_loss/fake']
+    critic_loss = _checked(critic_loss, 'critic_loss')
+    generator_loss = _checked(generator_loss, 'generator_loss')
+  scalars['critic_loss'] = critic_loss
+  if not config.fixed_generator:
+    scalars['generator_loss'] = generator_loss
+  return critic_loss, generator_loss, scalars, estimate
+
+
+def build_graph(config, devices=('',), replica=towers.ALONE):
   """Adds a run's networks, losses and updates to the default graph.
 
   Args:
     config: a `config.Config`, with the vocabulary if it is of texts.
+    devices: names of those that share each batch, '' being the one in force. Batch norm looks at one device's part.
+    replica: a `towers.Replica`: the part of this process, if several train the same networks. `combine` is called
+      for the critic's gradients, the generator's, and batch norm's new statistics, never in what only looks.
 
   Returns:
     A `Graph`.
@@ -285,7 +373,7 @@ def build_graph(config):
 
   with tf.name_scope('inputs'):
     fake_count = tf.placeholder_with_default(config.batch_size, [], 'fake_count')
-    draws = _draws(config, global_step.read_value() + critic_step.read_value(), fake_count)
+    draws = _draws(config, global_step.read_value() + critic_step.read_value(), fake_count, replica)
     latents = tf.placeholder_with_default(draws[0], [None, config.latent_size], 'latents')
     interpolation_weights = tf.placeholder_with_default(draws[1], [None], 'interpolation_weights')
     sample_latents = tf.placeholder_with_default(draws[2], [None, config.latent_size], 'sample_latents')
@@ -296,52 +384,32 @@ def build_graph(config):
       labels = tf.placeholder_with_default(draws[3], [None], 'labels')
       sample_labels = tf.placeholder_with_default(draws[4], [None], 'sample_labels')
 
-  # One generator and one critic: their variables are made at the first call and shared by scope at the others.
-  with tf.name_scope('fake'):
-    fake = real + latents if config.fixed_generator else generate(latents, labels, training=True)
-    fake_scores, fake_logits = score(fake)
-  with tf.name_scope('real'):
-    real_scores, real_logits = score(real)
-  generator_variables = tf.trainable_variables('generator/')
-  critic_variables = tf.trainable_variables('critic/')
+  parts = zip(*[
+    towers.split(t, len(devices)) for t in (real, real_labels, latents, labels, interpolation_weights)
+  ])  # fmt: skip
+  tower_list, critic_gradients, generator_gradients = [], [], []
+  for i, (device, part) in enumerate(zip(devices, parts)):
+    with tf.device(device), tf.name_scope('tower_%d' % i if len(devices) > 1 else ''):
+      tower = _tower(config, generate, score, *part)
+      critic_loss, generator_loss, scalars, estimate = _losses(config, tower)
+      tower_list.append(tower)
+      generator_variables = tf.trainable_variables('generator/')
+      critic_variables = tf.trainable_variables('critic/')
+      critic_gradients.append(tf.gradients(critic_loss, critic_variables))
+      if not config.fixed_generator:
+        generator_gradients.append(tf.gradients(generator_loss, generator_variables))
+  whole = _Tower(*map(towers.join, zip(*tower_list)))
+  if len(devices) > 1:
+    critic_loss, generator_loss, scalars, estimate = _losses(config, whole)
+  critic_gradients, generator_gradients = towers.mean(critic_gradients), towers.mean(generator_gradients)
   state = tf.global_variables('generator/') + critic_variables  # before there are slots
-
-  scalars = {}
-  if config.variant == 'gp':
-    with tf.name_scope('penalty'):
-      interpolates = losses.interpolate(real, fake, interpolation_weights)
-      norms = losses.gradient_norms(score(interpolates)[0], interpolates)
-      scalars['gradient_penalty'] = losses.gradient_penalty(norms, config.penalty)
-      scalars['gradient_norm/mean'] = tf.reduce_mean(norms)
-      scalars['gradient_norm/maximum'] = tf.reduce_max(norms)
-  with tf.name_scope('losses'):
-    if config.variant == 'gan':
-      estimate = 'js_estimate'
-      scalars[estimate] = losses.js_estimate(real_scores, fake_scores)
-      critic_loss = losses.gan_critic_loss(real_scores, fake_scores)
-      generator_loss = losses.gan_generator_loss(fake_scores)
-    else:
-      estimate = 'wasserstein_estimate'
-      scalars[estimate] = losses.wasserstein_estimate(real_scores, fake_scores)
-      critic_loss = -scalars[estimate]
-      generator_loss = losses.generator_loss(fake_scores)
-    if config.variant == 'gp':
-      critic_loss += config.penalty_weight * scalars['gradient_penalty']
-    if config.class_count:
-      scalars['class_loss/real'] = losses.class_loss(real_logits, real_labels)
-      scalars['class_loss/fake'] = losses.class_loss(fake_logits, labels)
-      scalars['class_accuracy/real'] = _accuracy(real_logits, real_labels)
-      scalars['class_accuracy/fake'] = _accuracy(fake_logits, labels)
-      critic_loss += config.critic_class_weight * scalars['class_loss/real']
-      generator_loss += config.generator_class_weight * scalars['class_loss/fake']
-    critic_loss = _checked(critic_loss, 'critic_loss')
-    generator_loss = _checked(generator_loss, 'generator_loss')
-  scalars['critic_loss'] = critic_loss
 
   # Each optimizer is given its own network's variables alone.
   with tf.name_scope('train_critic'):
     rate = _learning_rate(config, config.critic_learning_rate, global_step)
-    train_critic, gradients = _update(config, rate, critic_loss, critic_variables, critic_step)
+    train_critic = _update(
+      config, rate, critic_loss, critic_gradients, critic_variables, critic_step, replica.combine
+    )  # fmt: skip
     before_critic = None
     if config.clip_order == 'after':
       with tf.control_dependencies([train_critic]):
@@ -352,12 +420,12 @@ def build_graph(config):
     if config.fixed_generator:
       train_generator = tf.group(global_step.assign_add(1))
     else:
-      scalars['generator_loss'] = generator_loss
       rate = _learning_rate(config, config.generator_learning_rate, global_step)
-      train_generator, generator_gradients = _update(config, rate, generator_loss, generator_variables, global_step)
-      gradients = generator_gradients + gradients
+      train_generator = _update(
+        config, rate, generator_loss, generator_gradients, generator_variables, global_step, replica.combine
+      )  # fmt: skip
       with tf.control_dependencies([train_generator]):
-        train_generator = layers.update_moving_averages(global_step.read_value())
+        train_generator = layers.update_moving_averages(global_step.read_value(), replica.combine)
   averages = None
   if config.ema_decay:
     # Of the first updates it takes more than decay says, so that it does not stay near the initial weights.
@@ -387,16 +455,16 @@ def build_graph(config):
     sample_latents=sample_latents,
     sample_labels=sample_labels,
     samples=samples,
-    fake=fake,
-    real_scores=real_scores,
-    fake_scores=fake_scores,
+    fake=whole.fake,
+    real_scores=whole.real_scores,
+    fake_scores=whole.fake_scores,
     train_critic=train_critic,
     train_generator=train_generator,
     before_critic=before_critic,
     check_weights=check_weights,
     scalars=scalars,
     estimate=estimate,
-    histograms=_histograms(gradients),
+    histograms=_histograms(generator_gradients + critic_gradients, generator_variables + critic_variables),
     generator_variables=generator_variables,
     critic_variables=critic_variables,
   )

@@ -179,7 +179,7 @@ def batch_norm(x, name, training=None, labels=None, class_count=None):
     return tf.reshape(y, tf.shape(x)) if x.shape.ndims < 4 else y
 
 
-def update_moving_averages(updates):
+def update_moving_averages(updates, combine=None):
   """Moves the moving averages of every batch norm built for training to its batch's mean and variance.
 
   The first ten updates leave the plain mean of the batches so far, so that samples never show the averages' initial 0
@@ -187,14 +187,20 @@ def update_moving_averages(updates):
 
   Args:
     updates: int64 scalar, generator updates done, this one included: 1 at the first.
+    combine: function that replaces a list of tensors by their means over several processes, or None.
 
   Returns:
     An op.
   """
   with tf.name_scope('moving_averages'):
     new_share = tf.maximum(1 - MOVING_DECAY, 1 / tf.cast(updates, tf.float32))
-    pairs = tf.get_collection(_NEW_STATISTICS)
-    return tf.group(*[moving.assign_sub(new_share * (moving.read_value() - new)) for moving, new in pairs])
+    found = {}  # name -> (moving average, its new values: one of each tower)
+    for moving, new in tf.get_collection(_NEW_STATISTICS):
+      found.setdefault(moving.op.name, (moving, []))[1].append(new)
+    values = [tf.add_n(new) / len(new) if len(new) > 1 else new[0] for _, new in found.values()]
+    values = combine(values) if combine and values else values
+    averages = [moving for moving, _ in found.values()]
+    return tf.group(*[m.assign_sub(new_share * (m.read_value() - new)) for m, new in zip(averages, values)])
 
 
 def layer_norm(x, name):
