@@ -62,6 +62,7 @@ def _checkpoint_step():
 def _classifier(dataset_name):
   """Returns the `features.Classifier` to measure images of a data set with, or None if there is none yet."""
   from wgan_tf1 import features
+  from wgan_tf1 import small_classifier
 
   if FLAGS.classifier_graph == 'inception':
     return features.inception(checksum=FLAGS.classifier_checksum or features.INCEPTION_SHA256)
@@ -70,16 +71,19 @@ def _classifier(dataset_name):
       FLAGS.classifier_graph, FLAGS.classifier_input, FLAGS.classifier_features, FLAGS.classifier_probabilities,
       FLAGS.classifier_checksum,
     )  # fmt: skip
-  return features.cached(dataset_name)
+  return small_classifier.cached(dataset_name)
 
 
 def _train_classifier(dataset_name, data_dir):
-  from wgan_tf1 import features
+  from wgan_tf1 import small_classifier
 
-  if dataset_name in features.TRAININGS:  # else the next line says so
+  if dataset_name in small_classifier.TRAININGS:  # else the next line says so
     print('training a classifier of %s' % dataset_name, flush=True)
-  classifier = features.train_classifier(dataset_name, data_dir)
-  print('%s: right on %.2f %% of the test images' % (features.cache_path(dataset_name), 100 * classifier.test_accuracy))
+  classifier = small_classifier.train(dataset_name, data_dir)
+  print(
+    '%s: right on %.2f %% of the test images'
+    % (small_classifier.cache_path(dataset_name), 100 * classifier.test_accuracy)
+  )
 
 
 def _value(row):
@@ -132,7 +136,7 @@ def main():
     raise UserError('--train_classifier and --classifier_graph exclude each other: leave one of them out')
   if FLAGS.dataset:
     with cli.quiet_tensorflow():
-      from wgan_tf1 import features  # noqa: F401
+      from wgan_tf1 import small_classifier  # noqa: F401
     return _train_classifier(FLAGS.dataset, FLAGS.data_dir or configs.make().data_dir)
   config = configs.load(FLAGS.run_dir)
   step = _checkpoint_step()

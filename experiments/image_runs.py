@@ -68,13 +68,13 @@ def draw(config, graph, session, count):
 
 def _classifier(name, settings, run):
   """Returns a data set's small classifier, trained if it is not there; for quick settings a poor one, not kept."""
-  from wgan_tf1 import features
+  from wgan_tf1 import small_classifier
 
   if 'classifier_steps' not in settings:
-    return features.cached(name) or features.train_classifier(name, run.data_dir)
+    return small_classifier.cached(name) or small_classifier.train(name, run.data_dir)
   with tempfile.TemporaryDirectory() as folder:
     path = os.path.join(folder, 'classifier.pb')
-    return features.train_classifier(name, run.data_dir, path, settings['classifier_steps'])
+    return small_classifier.train(name, run.data_dir, path, settings['classifier_steps'])
 
 
 def scorer(settings, run):

@@ -111,10 +111,10 @@ def _series(path):
 
 def measure(settings, run):
   with cli.quiet_tensorflow():
-    from wgan_tf1 import features
+    from wgan_tf1 import small_classifier
     from wgan_tf1 import training
-  if settings['dataset'] == 'mnist' and features.cached('mnist') is None:
-    features.train_classifier('mnist', run.data_dir)
+  if settings['dataset'] == 'mnist' and small_classifier.cached('mnist') is None:
+    small_classifier.train('mnist', run.data_dir)
 
   def train(variant):
     run_dir = os.path.join(run.folder, 'runs', 'blog-%s-%s' % (settings['dataset'], variant))

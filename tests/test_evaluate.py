@@ -8,6 +8,7 @@ import pytest
 import evaluate
 from wgan_tf1 import evaluation
 from wgan_tf1 import features
+from wgan_tf1 import small_classifier
 
 SCRIPT = os.path.abspath(evaluate.__file__)
 
@@ -43,7 +44,7 @@ def test_a_run_of_points_on_the_command_line(tmp_path):
 
 
 def test_digits_by_a_classifier_that_is_kept(tmp_path):
-  features.train_classifier('digits', 'data', str(tmp_path / 'classifiers' / 'digits-classifier.pb'), steps=20)
+  small_classifier.train('digits', 'data', str(tmp_path / 'classifiers' / 'digits-classifier.pb'), steps=20)
   train = ('--dataset=digits', '--width=2', '--batch_size=8', '--critic_steps=1', '--generator_steps=1')
   assert _run(tmp_path, 'train.py', *train).returncode == 0
   done = _run(tmp_path, 'evaluate.py', '--num_samples=100')
@@ -54,11 +55,11 @@ def test_digits_by_a_classifier_that_is_kept(tmp_path):
 def test_train_classifier_trains_one_of_the_data(monkeypatch, capsys):
   asked = []
 
-  def train_classifier(*given):
+  def train(*given):
     asked.append(given)
     return features.Classifier(*[None] * 10, 0.9512)
 
-  monkeypatch.setattr(features, 'train_classifier', train_classifier)
+  monkeypatch.setattr(small_classifier, 'train', train)
   evaluate._train_classifier('digits', 'there')
   assert asked == [('digits', 'there')]
   path = os.path.join('classifiers', 'digits-classifier.pb')

@@ -19,6 +19,7 @@ from wgan_tf1 import data
 from wgan_tf1 import features
 from wgan_tf1 import images
 from wgan_tf1 import metrics
+from wgan_tf1 import small_classifier
 from wgan_tf1.config import sample_classes
 from wgan_tf1.graph import build_graph
 
@@ -152,7 +153,7 @@ def _of_images(config, dataset, count, classifier, seed):
     rows = _matched_images(held_out, generated, seed, '')
     if classifier is None:
       reason = 'needs a classifier: evaluate.py --train_classifier, or --classifier_graph=FILE'
-      if dataset.name not in features.TRAININGS:
+      if dataset.name not in small_classifier.TRAININGS:
         reason = 'needs a classifier: --classifier_graph=FILE, or =inception'
       names = ('inception_score', 'frechet_distance', 'class_coverage', 'class_entropy')
       return rows + rows_of_real + [Row(name, None, '', {}, reason=reason) for name in names]
