@@ -4,7 +4,7 @@ PYTHON37 ?= python3.7
 VENV     := .venv
 STAMP    := $(VENV)/installed
 
-.PHONY: train sample test test-tf1 lint bench figures results clean
+.PHONY: train sample test test-tf1 chaos lint bench figures results clean
 
 train: $(STAMP)
 	$(VENV)/bin/python train.py --variant=clip $(ARGS)
@@ -18,12 +18,18 @@ test: $(STAMP)
 test-tf1: .venv-tf1/installed
 	.venv-tf1/bin/python -m pytest $(ARGS)
 
+chaos: $(STAMP)
+	$(VENV)/bin/python -m tests.chaos $(ARGS)
+	$(VENV)/bin/python -m tests.cluster_chaos
+
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
+# make bench QUICK=1: the table of costs with fewer points, of smaller networks.
 bench: $(STAMP)
 	$(VENV)/bin/python -m benchmarks.throughput $(ARGS)
+	$(VENV)/bin/python -m benchmarks.cost $(if $(filter-out 0,$(QUICK)),--quick)
 
 EXPERIMENTS := earth_mover distances two_gaussians value_surfaces gradient_norms estimate_and_quality \
                without_batch_norm momentum overfitting mode_coverage clip_order penalty_sides random_architectures \

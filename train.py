@@ -19,6 +19,7 @@ from absl import flags
 from wgan_tf1 import UserError
 from wgan_tf1 import cli
 from wgan_tf1 import config
+from wgan_tf1 import peers
 
 FLAGS = flags.FLAGS
 
@@ -102,6 +103,7 @@ def main():
   if FLAGS.list_presets:
     return print_presets()
   run_config = config.make(**{name: FLAGS[name].value for name in FLAG_NAMES})
+  peers.place()  # so that a mistake in TF_CONFIG answers at once, too
   with cli.quiet_tensorflow():  # here and not above, so that --help and a mistake answer at once
     from wgan_tf1 import training
 

@@ -1,0 +1,1 @@
+"""What a run costs. Each module is a script: `python -m benchmarks.NAME`."""

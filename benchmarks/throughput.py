@@ -3,11 +3,12 @@
 python -m benchmarks.throughput                  blog-mnist, every variant
 python -m benchmarks.throughput --steps=50       more steps, steadier medians
 
-The floating-point work of a step is counted from the layers' shapes. The peak is the best of several 4096 x 4096
-float32 products through the same TensorFlow. Everything is measured in turn in one process, so that a machine
+The floating-point work of a step is counted from the layers' shapes. The peak is that of 2048 x 2048 float32 products
+through the same TensorFlow. Each step is held against the product just before it, in one process, so that a machine
 whose speed drifts still gives honest ratios.
 """
 
+import dataclasses
 import statistics
 import tempfile
 import time
@@ -22,13 +23,17 @@ from wgan_tf1 import data
 FLAGS = flags.FLAGS
 
 
-def seconds(function, times):
-  """Returns how long each of `times` calls took."""
+# What a clock says; 'cpu' counts what the process used on all cores, whatever else the machine did meanwhile.
+CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
+
+
+def seconds(function, times, clock='wall'):
+  """Returns how long each of `times` calls took, by one of `CLOCKS`."""
   taken = []
   for _ in range(times):
-    start = time.perf_counter()
+    start = CLOCKS[clock]()
     function()
-    taken.append(time.perf_counter() - start)
+    taken.append(CLOCKS[clock]() - start)
   return taken
 
 
@@ -53,48 +58,111 @@ def step_flops(run_config, generator, critic):
   passes = {'clip': 2 * 3, 'gp': 2 * 3 + 1 + 1 + 2, 'gan': 2 * 3}[run_config.variant]
   critic_update = generator + passes * critic
   generator_update = 3 * generator + 2 * critic
-  return run_config.batch_size * (run_config.critic_steps * critic_update + generator_update)
+  critic_updates = run_config.critic_steps * run_config.batch_size * critic_update
+  return critic_updates + run_config.generator_batch_size * generator_update
 
 
-def measure(tf, build_graph, summaries, variant, peak):
+class Run:
+  """A run's graph and session, and its updates one by one: `with Run(tf, config, training) as run`."""
+
+  def __init__(self, tf, run_config, training, threads=0):
+    self._tf = tf
+    self._dataset = data.load(run_config)
+    self.config = run_config = dataclasses.replace(run_config, vocabulary=self._dataset.vocabulary)
+    self._feed = training.summaries.feed
+    self.critic_step = 0
+    self._graph = tf.Graph()
+    with self._graph.as_default():
+      self.built = training.build_graph(run_config)
+      options = training._session_config(run_config)
+      options.intra_op_parallelism_threads = threads
+      self.session = tf.Session(config=options)
+      self.session.run(tf.global_variables_initializer())
+
+  def __enter__(self):
+    self._scope = self._graph.as_default()
+    self._scope.__enter__()
+    return self
+
+  def __exit__(self, *exception):
+    self._scope.__exit__(*exception)
+    self.session.close()
+
+  def batch(self):
+    return data.batch(self.config, self._dataset, self.critic_step)
+
+  def held_out(self):
+    return data.encode(self.config, self._dataset.validation)
+
+  def critic_update(self):
+    if self.built.before_critic is not None:
+      self.session.run(self.built.before_critic)
+    estimate = self.built.scalars[self.built.estimate]
+    self.session.run([self.built.train_critic, estimate], self._feed(self.built, self.batch()))
+    self.critic_step += 1
+
+  def generator_update(self):
+    self.session.run(self.built.train_generator, {self.built.fake_count: self.config.generator_batch_size})
+
+  def step(self):
+    for _ in range(self.config.critic_steps):
+      self.critic_update()
+    self.generator_update()
+
+  def flops(self):
+    """Floating-point operations of a step."""
+    return step_flops(
+      self.config, *[forward_flops(self._tf, scope) for scope in ('fake/generator/', 'real/critic/')]
+    )  # fmt: skip
+
+
+class Peak:
+  """The machine's float32 matrix-product rate, as `rate()` finds it at the moment, in operations a second."""
+
+  SIZE = 2048
+
+  def __init__(self, tf, threads=0, clock='wall'):
+    self._clock = clock
+    with tf.Graph().as_default():
+      self._session = tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=threads))
+      a, b = (tf.get_variable(name, [self.SIZE, self.SIZE], use_resource=True) for name in 'ab')
+      self._product = tf.reduce_sum(tf.matmul(a, b))  # summed, so that it is neither optimised away nor copied out
+      self._session.run(tf.global_variables_initializer())
+    self.rate()
+
+  def rate(self):
+    return 2 * self.SIZE**3 / min(seconds(lambda: self._session.run(self._product), 2, self._clock))
+
+
+def measure(tf, training, variant, peak):
   run_config = config.make('blog-mnist', variant, dataset='digits')
-  dataset = data.load(run_config)
-  held_out = data.encode(run_config, dataset.validation)
-  with tf.Graph().as_default() as graph, tf.Session() as session:
-    built = build_graph(run_config)
-    session.run(tf.global_variables_initializer())
-    critic_step = 0
-
-    def step():
-      nonlocal critic_step
-      for _ in range(run_config.critic_steps):
-        real = data.batch(run_config, dataset, critic_step).real
-        session.run([built.train_critic, built.scalars[built.estimate]], {built.real: real})
-        critic_step += 1
-      session.run(built.train_generator)
-
-    with tempfile.TemporaryDirectory() as folder, tf.summary.FileWriter(folder, graph) as writer:
+  with Run(tf, run_config, training) as run:
+    with tempfile.TemporaryDirectory() as folder, tf.summary.FileWriter(folder, run.session.graph) as writer:
       every = run_config.summary_every_steps
-      cycle = every * summaries.HISTOGRAMS_EVERY
+      cycle = every * training.summaries.HISTOGRAMS_EVERY
+      held_out = run.held_out()
 
       def summarise():  # as often as a cycle has them: the last with histograms
         for at in range(every, cycle + 1, every):
-          batch = data.batch(run_config, dataset, critic_step)
-          summaries.write(run_config, built, session, writer, batch, held_out, at, 0)
+          training.summaries.write(run.config, run.built, run.session, writer, run.batch(), held_out, at, 0)
 
-      seconds(step, 2), seconds(summarise, 1)
-      steps, written = [], []
+      seconds(run.step, 2), seconds(summarise, 1)
+      steps, written, peaks = [], [], []
       for _ in range(FLAGS.steps):
-        steps += seconds(step, 1)
+        peaks.append(peak.rate())
+        steps += seconds(run.step, 1)
         written += seconds(summarise, 1)
-    flops = step_flops(run_config, forward_flops(tf, 'fake/generator/'), forward_flops(tf, 'real/critic/'))
+    flops = run.flops()
   taken = statistics.median(steps)
   share = statistics.median(written) / (cycle * taken)
+  of_peak = statistics.median(
+    flops / step / rate for step, rate in zip(steps, peaks)
+  )  # each by the peak just before it
   print(
     '%-5s %.3f s a generator step (median of %d, %.3f to %.3f); %.0f GFLOP, %.0f GFLOP/s, %.0f %% of the peak; '
     'summaries every %d steps cost %.1f %%'
-    % (variant, taken, len(steps), min(steps), max(steps), flops / 1e9, flops / taken / 1e9,
-       100 * flops / taken / peak, every, 100 * share)
+    % (variant, taken, len(steps), min(steps), max(steps), flops / 1e9, flops / taken / 1e9, 100 * of_peak, every,
+       100 * share), flush=True,
   )  # fmt: skip
 
 
@@ -102,18 +170,15 @@ def main():
   with cli.quiet_tensorflow():
     import tensorflow.compat.v1 as tf
 
-    from wgan_tf1 import summaries
-    from wgan_tf1.graph import build_graph
-  with tf.Graph().as_default(), tf.Session() as session:
-    a, b = (tf.get_variable(name, [4096, 4096], use_resource=True) for name in 'ab')
-    product = tf.reduce_sum(tf.matmul(a, b))  # summed, so that it is neither optimised away nor copied out
-    session.run(tf.global_variables_initializer())
-    peak = 2 * 4096**3 / min(seconds(lambda: session.run(product), 8))
-  print('TensorFlow %s; peak %.0f GFLOP/s in float32 matrix products' % (tf.__version__, peak / 1e9))
-  for variant in config.VARIANTS:
-    measure(tf, build_graph, summaries, variant, peak)
+    from wgan_tf1 import training
+  peak = Peak(tf)
+  rate = max(peak.rate() for _ in range(4))
+  print('TensorFlow %s; peak %.0f GFLOP/s in float32 matrix products' % (tf.__version__, rate / 1e9), flush=True)
+  for variant in FLAGS.variants:
+    measure(tf, training, variant, peak)
 
 
 if __name__ == '__main__':
+  flags.DEFINE_list('variants', list(config.VARIANTS), 'what to time.')
   flags.DEFINE_integer('steps', 20, 'generator steps to time.', lower_bound=1)
   cli.run(main)

@@ -1,4 +1,6 @@
 import os
+import re
+import resource
 
 import pytest
 import tensorflow.compat.v1 as tf
@@ -38,7 +40,23 @@ DAMAGE = {
   'state gone': (lambda d: (d / 'checkpoint').unlink(), 3),
   'state torn': (lambda d: _edit(d / 'checkpoint', lambda b: b[:-5]), 3),
   'state binary': (lambda d: _edit(d / 'checkpoint', lambda b: b'\xff\xfe\0'), 3),
+  'state of elsewhere': (lambda d: _edit(d / 'checkpoint', lambda b: b.replace(b'model-3', b'../../model-3')), 3),
+  'killed before the index': (lambda d: [(d / 'model-3.index').unlink(), _state_of_two(d)], 3 - 1),
 }
+
+
+def _state_of_two(folder):
+  _edit(folder / 'checkpoint', lambda b: b.replace(b'all_model_checkpoint_paths: "model-3"', b'').replace(b'-3', b'-2'))
+
+
+# As a process leaves them that dies while it writes, and a disk that fills up.
+for tenth in range(10):
+  DAMAGE['index to %d tenths' % tenth] = (lambda d, n=tenth: _cut(d / 'model-3.index', n), 2)
+  DAMAGE['data to %d tenths' % tenth] = (lambda d, n=tenth: _cut(d / DATA, n), 2)
+
+
+def _cut(path, tenths):
+  _edit(path, lambda content: content[: len(content) * tenths // 10])
 
 
 @pytest.mark.parametrize('damage', sorted(DAMAGE))
@@ -49,7 +67,9 @@ def test_the_newest_readable_checkpoint_is_restored_with_a_warning_for_each_newe
   assert checkpoints.restore(session, saver, str(folder))
   assert set(session.run(v)) == {expected}
   warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith('warning: checkpoint')]
-  assert len(warnings) == 3 - expected and all('model-3 cannot be read' in w for w in warnings)
+  silent = damage == 'killed before the index'  # nothing names it
+  assert len(warnings) == (0 if silent else 3 - expected)
+  assert all(re.search('model-3 cannot be read: .*[a-z]{3}', w) and 'Graph execution' not in w for w in warnings)
 
 
 def test_the_number_kept_counts_those_of_before(run):
@@ -87,3 +107,73 @@ def test_none_and_a_chosen_one(run, tmp_path):
     checkpoints.restore(session, saver, str(folder), step=7)
   (tmp_path / 'empty').mkdir()
   assert not checkpoints.restore(session, saver, str(tmp_path / 'empty'))
+
+
+def test_one_that_is_there_is_not_written_again(run):
+  """Its two files cannot be replaced at once: to die in between would cost what was safe."""
+  session, saver, v, folder = run
+  checkpoints.restore(session, saver, str(folder))
+  before = {name: (folder / name).stat().st_mtime_ns for name in os.listdir(str(folder))}
+  v.load([3.5] * 1000, session)
+  checkpoints.save(session, saver, str(folder), 3)
+  assert {name: (folder / name).stat().st_mtime_ns for name in os.listdir(str(folder))} == before
+  checkpoints.save(session, saver, str(folder), 4)
+  assert checkpoints.restore(session, saver, str(folder)) and set(session.run(v)) == {3.5}
+
+
+def test_the_newest_is_that_of_the_most_steps_whatever_the_clock_said(run):
+  session, saver, v, folder = run
+  for name in os.listdir(str(folder)):
+    if 'model-3' in name:
+      os.utime(str(folder / name), (0, 10**9))
+  checkpoints.restore(session, saver, str(folder))
+  assert set(session.run(v)) == {3}
+  checkpoints.save(session, saver, str(folder), 4)
+  assert list(checkpoints.paths(str(folder))) == [2, 3, 4]
+
+
+@pytest.fixture
+def largest_file():
+  """Sets the most bytes that this process may write to one file, as a full disk would; None is as before."""
+  before = resource.getrlimit(resource.RLIMIT_FSIZE)
+  yield lambda most: resource.setrlimit(resource.RLIMIT_FSIZE, (before[0] if most is None else most, before[1]))
+  resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_no_room_for_a_checkpoint_is_one_line_and_leaves_the_others(run, largest_file):
+  session, saver, v, folder = run
+  before = {name: (folder / name).read_bytes() for name in os.listdir(str(folder))}
+  v.load([4.0] * 1000, session)
+  largest_file(1000)
+  with pytest.raises(
+    UserError, match='the checkpoint of step 4 cannot be written to run_dir=.* [(].*too large.*[)]'
+  ) as e:
+    checkpoints.save(session, saver, str(folder), 4)
+  largest_file(None)
+  assert len(str(e.value).splitlines()) == 1 and 'Graph execution' not in str(e.value)
+  assert {name: (folder / name).read_bytes() for name in os.listdir(str(folder))} == before
+  checkpoints.save(session, saver, str(folder), 4)
+  assert checkpoints.restore(session, tf.train.Saver(), str(folder)) and set(session.run(v)) == {4}
+
+
+def test_a_run_directory_that_is_none_any_more_is_one_line(run, tmp_path):
+  session, saver, _, _ = run
+  (tmp_path / 'file').write_text('in the way')
+  with pytest.raises(UserError, match='step 4 cannot be written to run_dir=.*file [(]'):
+    checkpoints.save(session, saver, str(tmp_path / 'file'), 4)
+
+
+def test_what_a_killed_process_was_writing_is_removed(run):
+  _, _, _, folder = run
+  (folder / 'model-7.data-00000-of-00001.tempstate123').write_text('torn')
+  there = set(os.listdir(str(folder)))
+  checkpoints.remove_unfinished(str(folder))
+  assert there - set(os.listdir(str(folder))) == {'model-7.data-00000-of-00001.tempstate123'}
+
+
+def test_the_checkpoint_of_other_networks_is_refused(run):
+  _, _, _, folder = run
+  with tf.Graph().as_default(), tf.Session() as session:
+    tf.get_variable('v', [7], use_resource=True)
+    with pytest.raises(UserError, match=r'model-3 is of other networks .*: v is of shape \[1000\], not \[7\]'):
+      checkpoints.restore(session, tf.train.Saver(), str(folder))

@@ -185,6 +185,65 @@ def test_an_unreadable_config_is_a_sentence(tmp_path, text):
     config.load(str(tmp_path))
 
 
+@pytest.mark.parametrize('name, value, words', [
+  ('batch_size', '4', "batch_size='4' is out of place: it is a whole number"),
+  ('batch_size', 4.0, 'batch_size=4.0 is out of place'),
+  ('batch_size', True, 'batch_size=True is out of place'),
+  ('batch_size', None, 'batch_size=None is out of place'),
+  ('batch_size', 10**400, 'batch_size is out of range'),
+  ('batch_size', 10**7, 'batch_size=10000000 is out of range: it is at most 65536'),
+  ('width', -4, 'width=-4 is out of range'),
+  ('latent_size', 0, 'latent_size=0 is out of range'),
+  ('image_size', 7, 'image_size=7 is out of range: it is at least 8'),
+  ('image_size', 5000, 'image_size=5000 is out of range'),
+  ('image_size', None, 'image_size is missing'),
+  ('image_channels', 2, 'image_channels=2 is unknown'),
+  ('pixel_minimum', float('nan'), 'pixel_minimum=nan is unknown'),
+  ('ema_decay', float('nan'), 'ema_decay=nan is out of range'),
+  ('generator_learning_rate', float('inf'), 'generator_learning_rate=inf is out of range'),
+  ('clip_value', [0.01], r'clip_value=\[0.01\] is out of place: it is a number'),
+  ('clip_value', None, 'clip_value is missing'),
+  ('dequantize', 1, 'dequantize=1 is out of place: it is true or false'),
+  ('dataset', {'name': 'mnist'}, "dataset={'name': 'mnist'} is out of place: it is a text"),
+  ('dataset', '../../etc', 'dataset=../../etc is unknown'),
+  ('fallback_dataset', 'folder', 'fallback_dataset=folder is unknown'),
+  ('preset', 'a' * 10**6, "preset='a{49} is out of place: it is a short text"),
+  ('architecture', 'a\nb', r"architecture='a\\nb' is out of place"),
+  ('architecture', 'text', 'architecture=text is not for form=image'),
+  ('form', 'os.system', 'form=os.system is unknown'),
+  ('form', 'points', 'has no effect without images'),
+  ('class_count', 10, 'critic_class_weight is missing'),
+  ('classes', '0,99999999999', 'is not a list of labels'),
+  ('vocabulary', '\ud800', 'vocabulary is out of place'),
+  ('vocabulary', 'aa', 'vocabulary is out of place'),
+  ('vocabulary', '', 'vocabulary is out of place'),
+  ('colour', 1, "the unknown setting 'colour'"),
+  ('run_dir', '/etc', "the unknown setting 'run_dir'"),
+])  # fmt: skip
+def test_a_setting_from_elsewhere_is_checked(tmp_path, name, value, words):
+  settings = json.loads(config.to_json(config.make(run_dir=str(tmp_path))))
+  settings[name] = value
+  (tmp_path / 'config.json').write_text(json.dumps(settings))
+  with pytest.raises(UserError, match=r'config\.json cannot be read [(].*' + words) as e:
+    config.load(str(tmp_path))
+  assert len(str(e.value).splitlines()) == 1 and len(str(e.value)) < 500
+
+
+@pytest.mark.parametrize('text', ['[' * 10**5, '{"a": ' * 10**5, ' ' * 2**21, '\x00', '{"preset": 1e999}'])
+def test_a_text_that_is_no_config_is_a_sentence(tmp_path, text):
+  (tmp_path / 'config.json').write_text(text)
+  with pytest.raises(UserError, match=r'config\.json cannot be read'):
+    config.load(str(tmp_path))
+
+
+def test_a_setting_that_is_missing_is_named(tmp_path):
+  settings = json.loads(config.to_json(config.make(run_dir=str(tmp_path))))
+  del settings['critic_steps']
+  (tmp_path / 'config.json').write_text(json.dumps(settings))
+  with pytest.raises(UserError, match="no 'critic_steps'"):
+    config.load(str(tmp_path))
+
+
 def test_a_directory_without_a_run_is_a_sentence(tmp_path):
   with pytest.raises(UserError, match='no run'):
     config.load(str(tmp_path))
@@ -204,7 +263,7 @@ def test_going_on_allows_what_does_not():
   new = config.make(
     dataset='folder', data_dir='x', data_path='z', run_dir='y', generator_steps=1, save_every_steps=1,
     sample_every_steps=1, summary_every_steps=1, evaluate_every_steps=1, keep_checkpoints=1, gpu_memory_fraction=0.5,
-    allow_growth=False, log_device_placement=True,
+    allow_growth=False, log_device_placement=True, num_gpus=2, profile_step=1, cluster_wait_seconds=1,
   )  # fmt: skip
   config.check_same_run(old, new)
   differing = {k for k, v in dataclasses.asdict(old).items() if v != dataclasses.asdict(new)[k]}

@@ -206,7 +206,7 @@ def test_moving_averages_are_the_mean_of_ten_batches_and_then_keep_nine_tenths(s
       labels = {'labels': tf.zeros([tf.shape(x)[0]], tf.int32), 'class_count': 2} if labelled else {}
       for training in (None, True, False):
         layers.batch_norm(x, 'l', training, **labels)
-    update = layers.update_moving_averages(updates)
+    update = layers.update_moving_averages(*layers.new_statistics(), updates)
     assert [v.op.name for v in tf.trainable_variables()] == ['l/gamma', 'l/beta']
     moving = [v for v in tf.global_variables() if 'moving' in v.op.name]
     session.run(tf.global_variables_initializer())

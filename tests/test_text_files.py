@@ -85,3 +85,30 @@ def test_no_text_is_refused(tmp_path):
 
 def test_decoded_text_shows_padding_within_a_line():
   assert text_files.decode_text(np.array([[1, 2, 0, 0], [1, 0, 2, 0], [0, 0, 0, 0]]), '\nab') == ['ab', 'a¶b', '']
+
+
+@pytest.mark.parametrize('piece_bytes', [4, 5, 7, 1000])
+def test_a_line_longer_than_what_is_read_at_once_is_one_line(tmp_path, monkeypatch, piece_bytes):
+  monkeypatch.setattr(text_files, '_PIECE_BYTES', piece_bytes)
+  content = '\ufeffäöü€😀abc\r\n\nkurz\n€€€€€\r\nende'
+  tokens, vocabulary = _read(tmp_path / 'a', content)
+  assert text_files.decode_text(tokens, vocabulary) == ['äöü€😀', 'kurz', '€€€€€', 'ende']
+  bad = content.encode() + b'\xff'
+  with pytest.raises(UserError, match='byte 0xff at offset %d ' % (len(bad) - 1)):
+    _read(tmp_path / 'a', bad)
+  with pytest.raises(UserError, match=r'byte 0xe2 at offset %d .unexpected end' % (len(bad) - 1)):
+    _read(tmp_path / 'a', bad[:-1] + b'\xe2\x82')
+
+
+@pytest.mark.parametrize('later', ['one\n', 'one\ntwo\nthree\n'])
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, later):
+  path = tmp_path / 'a'
+  make = text_files.make_vocabulary
+
+  def between_the_passes(counts):
+    path.write_text(later)
+    return make(counts)
+
+  monkeypatch.setattr(text_files, 'make_vocabulary', between_the_passes)
+  with pytest.raises(UserError, match='was written to while it was read'):
+    _read(path, 'one\ntwo\n')

@@ -95,6 +95,7 @@ def read_digits():
 
 
 _CIFAR_RECORD_BYTES = 1 + 3 * 32 * 32
+_MOST_RECORDS = 300000  # of a file; a published one has 10,000
 
 
 def _read_cifar_file(path):
@@ -105,6 +106,8 @@ def _read_cifar_file(path):
   """
   try:
     with open(path, 'rb') as f:
+      if os.fstat(f.fileno()).st_size > _MOST_RECORDS * _CIFAR_RECORD_BYTES:
+        raise UserError('%s is too large: a file has at most %d records; unpack it anew' % (path, _MOST_RECORDS))
       content = f.read()
   except OSError as e:
     raise UserError('%s cannot be read: %s' % (path, e.strerror or e))

@@ -1,12 +1,14 @@
 """Which checkpoints a run directory has, and the newest of them that can be read."""
 
+import contextlib
+import glob
 import os
 import re
-import sys
 
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import UserError
+from wgan_tf1.messages import warn
 
 _NAME = re.compile(r'model-(\d+)(\.index)?$')
 
@@ -30,9 +32,56 @@ def paths(run_dir):
   return {step: os.path.join(run_dir, 'model-%d' % step) for step in steps}
 
 
+def _reason(error):
+  """Returns the line that says what happened: TensorFlow may begin with advice, and with where in the program."""
+  text = getattr(error, 'message', None) or str(error)
+  for before in (
+    r'Restoring from checkpoint failed\..*?Original error:\s*',
+    r'Graph execution error:.*?\nNode: [^\n]*\n',
+  ):
+    text = re.sub(r'(?s)\A' + before, '', text)
+  return text.split('\n')[0]
+
+
 def save(session, saver, run_dir, step):
-  """Writes the checkpoint of `step`, and drops the oldest beyond the saver's number."""
-  saver.save(session, os.path.join(run_dir, 'model'), global_step=step, write_meta_graph=False)
+  """Writes the checkpoint of `step`, and drops the oldest beyond the saver's number.
+
+  One that is there, whole, is left as it is: it is two files, and to be killed between writing the one and the other
+  would cost what was safe. So a run that is stopped amid the critic updates after it repeats those.
+
+  Raises:
+    UserError: if it cannot be written; those before it are as they were.
+  """
+  path = os.path.join(run_dir, 'model')
+  if '%s-%d' % (path, step) in saver.last_checkpoints:
+    return
+  try:
+    saver.save(session, path, global_step=step, write_meta_graph=False)
+  except (tf.errors.OpError, OSError, ValueError) as e:  # the last if the folder is gone
+    remove_unfinished(run_dir)
+    raise UserError(
+      'the checkpoint of step %d cannot be written to run_dir=%s (%s): see to that, and the same command goes on from '
+      'the one before' % (step, run_dir, _reason(e))
+    )
+
+
+def remove_unfinished(run_dir):
+  """Removes the files of checkpoints that were being written by a process when it died, or found no room."""
+  for path in glob.glob(os.path.join(glob.escape(run_dir), 'model-*.tempstate*')):
+    with contextlib.suppress(OSError):
+      os.remove(path)
+
+
+def _check_shapes(graph, path):
+  """Refuses a checkpoint of other networks: a resource variable takes a value of any shape."""
+  there = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+  with graph.as_default():
+    for v in tf.global_variables():
+      if v.shape.as_list() != there.get(v.op.name, v.shape.as_list()):
+        raise UserError(
+          '%s is of other networks than its config.json says: %s is of shape %s, not %s; put the right one back, or '
+          'start another run_dir' % (path, v.op.name, there[v.op.name], v.shape.as_list())
+        )
 
 
 def restore(session, saver, run_dir, step=None):
@@ -50,7 +99,8 @@ def restore(session, saver, run_dir, step=None):
     Whether there was one.
 
   Raises:
-    UserError: if there are checkpoints and none can be read, or `step` is not among them.
+    UserError: if there are checkpoints and none can be read, `step` is not among them, or the newest that can be read
+      is of other networks.
   """
   found = paths(run_dir)
   if step is not None:
@@ -62,9 +112,9 @@ def restore(session, saver, run_dir, step=None):
     try:
       saver.restore(session, found[candidate])
     except _UNREADABLE as e:
-      reason = str(getattr(e, 'message', e)).split('\n')[0]
-      print('warning: checkpoint %s cannot be read: %s' % (found[candidate], reason), file=sys.stderr)
+      warn('checkpoint %s cannot be read: %s' % (found[candidate], _reason(e)))
     else:
+      _check_shapes(session.graph, found[candidate])
       saver.recover_last_checkpoints([path for s, path in found.items() if s <= candidate])
       return True
   if found:

@@ -101,7 +101,22 @@ CHOICES = {
   'penalty': ['two_sided', 'one_sided'],
   'generator_norm': ['none', 'batch'],
   'critic_norm': ['none', 'batch', 'layer'],
+  'precision': ['fp32', 'bf16'],
+  # Of no flag, but of a config.json.
+  'form': list(DATASETS),
+  'image_fit': ['pad', 'resize'],
+  'image_channels': [1, 3],
+  'pixel_minimum': [-1.0, 0.0],
+  'fallback_dataset': sorted(set(_FALLBACKS.values())),
 }
+# Beyond them a slip of the keyboard, or a damaged config.json, would take all the memory there is.
+_LARGEST = {
+  'batch_size': 2**16, 'generator_batch_size': 2**16, 'width': 2**16, 'latent_size': 2**16, 'image_size': 2**12,
+  'text_length': 2**16, 'class_count': 2**16,
+}  # fmt: skip
+_SMALLEST_IMAGE = 8  # height and width in pixels, which networks halve three times
+_LARGEST_FILE = 2**20  # bytes of a config.json
+_LARGEST_VOCABULARY = 2048  # characters; as text_files has it
 
 # The WGAN authors' code (main.py): so many critic updates before each of the first 25 generator updates, and of every
 # 500th.
@@ -110,6 +125,20 @@ EXTRA_CRITIC_STEPS, EXTRA_UNTIL, EXTRA_EVERY = 100, 25, 500
 
 def _field(meaning, **kwargs):
   return dataclasses.field(metadata={'meaning': meaning}, **kwargs)
+
+
+def _check_type(name, value, annotation):
+  """Refuses what is not of the annotated type: a config.json may come from anywhere."""
+  types = getattr(annotation, '__args__', (annotation,))  # of Optional[T]: T and None's
+  types += (int,) if float in types else ()
+  if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+    words = {'str': 'a text', 'int': 'a whole number', 'float': 'a number', 'bool': 'true or false'}
+    raise UserError('%s=%.50r is out of place: it is %s' % (name, value, words[types[0].__name__]))
+  if isinstance(value, int) and abs(value) >= 2**31:
+    raise UserError('%s is out of range: it is below 2^31' % name)
+  if isinstance(value, str) and name not in ('data_dir', 'data_path', 'run_dir', 'vocabulary'):
+    if len(value) > 256 or not value.isprintable():
+      raise UserError('%s=%.50r is out of place: it is a short text without control characters' % (name, value))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,6 +192,18 @@ class Config:
   evaluate_every_steps: int = _field(
     "generator updates between evaluations, by evaluate.py's metrics; 0 makes none", default=0
   )
+  profile_step: int = _field(
+    'generator update to trace with the last critic update before it, for Chrome and TensorBoard; 0 traces none',
+    default=0,
+  )
+  precision: str = _field(
+    'arithmetic of products and convolutions: bf16 has float32 weights, and needs TensorFlow 2 and a processor with it',
+    default='fp32',
+  )
+  cluster_wait_seconds: int = _field(
+    'with TF_CONFIG: seconds to wait for another process, at the start and after it has gone', default=45
+  )
+  num_gpus: int = _field('GPUs that share each batch: towers in one graph, gradients averaged', default=1)
   clip_value: Optional[float] = _field('clip: largest magnitude of a critic weight', default=None)
   clip_order: Optional[str] = _field(
     "clip: after each critic update (the paper's Algorithm 1) or before it (its authors' code)", default=None
@@ -188,26 +229,34 @@ class Config:
   data_fingerprint: Optional[str] = _field('changes with the training data', default=None)
 
   def __post_init__(self):
+    for field in dataclasses.fields(self):
+      _check_type(field.name, getattr(self, field.name), field.type)
     for name, choices in CHOICES.items():
       value = getattr(self, name)
       if value not in [*choices, None]:
-        raise UserError('%s=%s is unknown: it is one of %s' % (name, value, ', '.join(choices)))
+        raise UserError('%s=%s is unknown: it is one of %s' % (name, value, ', '.join(map(str, choices))))
     for name in (
       'batch_size', 'generator_batch_size', 'critic_steps', 'generator_steps', 'save_every_steps',
       'sample_every_steps', 'summary_every_steps', 'keep_checkpoints', 'generator_learning_rate',
       'critic_learning_rate', 'clip_value', 'penalty_weight', 'width', 'critic_class_weight', 'generator_class_weight',
+      'num_gpus', 'cluster_wait_seconds', 'latent_size', 'image_size', 'text_length', 'class_count',
     ):  # fmt: skip
       value = getattr(self, name)
       if value is not None and not 0 < value < float('inf'):
         raise UserError('%s=%s is out of range: it is a number above 0' % (name, value))
+      if name == 'image_size' and value is not None and value < _SMALLEST_IMAGE:
+        raise UserError('image_size=%s is out of range: it is at least %d' % (value, _SMALLEST_IMAGE))
+      if value is not None and value > _LARGEST.get(name, value):
+        raise UserError('%s=%s is out of range: it is at most %d' % (name, value, _LARGEST[name]))
     for name in ('beta1', 'beta2', 'ema_decay'):
       value = getattr(self, name)
       if value is not None and not 0 <= value < 1:
         raise UserError('%s=%s is out of range: it is at least 0 and below 1' % (name, value))
     if not 0 < self.gpu_memory_fraction <= 1:
       raise UserError('gpu_memory_fraction=%s is out of range: it is above 0 and at most 1' % self.gpu_memory_fraction)
-    if self.evaluate_every_steps < 0:
-      raise UserError('evaluate_every_steps=%d is out of range: it is at least 0' % self.evaluate_every_steps)
+    for name in ('evaluate_every_steps', 'profile_step'):
+      if getattr(self, name) < 0:
+        raise UserError('%s=%d is out of range: it is at least 0' % (name, getattr(self, name)))
     if not 0 <= self.seed < 2**31:
       raise UserError('seed=%s is out of range: it is at least 0 and below 2^31' % self.seed)
     if self.learning_rate_decay_steps and not 0 < self.generator_steps <= self.learning_rate_decay_steps:
@@ -223,11 +272,16 @@ class Config:
       (('dequantize',), self.form == 'image', 'images'),
       (('critic_class_weight', 'generator_class_weight'), self.class_count is not None, 'a class-conditional preset'),
       (('data_path',), self.dataset in ('folder', 'lsun', 'text'), 'dataset=folder, lsun or text'),
+      (('class_count',), 'class_count' in PRESETS[self.preset], 'a class-conditional preset'),
+      (('image_size', 'image_channels', 'image_fit', 'pixel_minimum'), self.form == 'image', 'images'),
+      (('text_length',), self.form == 'text', 'text'),
     ):
       for name in names:
         value = getattr(self, name)
         if value is not None and value is not False and not there:
           raise UserError('%s has no effect without %s: leave it out' % (name, where))
+        if value is None and there and name != 'data_path':
+          raise UserError('%s is missing, and %s cannot go without: give it' % (name, where))
     self._check_pairs()
 
   def _check_pairs(self):
@@ -237,6 +291,10 @@ class Config:
         'preset=%s is for %s, and dataset=%s has none: take one of %s'
         % (self.preset, {'image': 'images'}.get(self.form, self.form), self.dataset, ', '.join(DATASETS[self.form]))
       )
+    for settings in PRESETS.values():
+      for own in (settings, settings.get(self.variant, {})):
+        if own.get('architecture') == self.architecture and settings.get('form', 'image') != self.form:
+          raise UserError('architecture=%s is not for form=%s: take another' % (self.architecture, self.form))
     if self.variant == 'gp' and self.critic_norm == 'batch':
       raise UserError(
         "preset=%s has batch norm in its critic, and the gradient penalty is on each sample's own gradient, which "
@@ -247,10 +305,21 @@ class Config:
       raise UserError(
         '%s needs labels, and dataset=%s has none: take one of %s' % (needs, self.dataset, ', '.join(LABELLED))
       )
+    for name in ('batch_size', 'generator_batch_size'):
+      if getattr(self, name) % self.num_gpus:
+        raise UserError(
+          '%s=%d cannot be shared by num_gpus=%d: take a multiple of it' % (name, getattr(self, name), self.num_gpus)
+        )
     if self.fixed_generator and self.ema_decay:
       raise UserError('ema_decay has no effect with fixed_generator: leave one of them out')
     if self.classes is not None:
       class_numbers(self.classes)
+    characters = self.vocabulary
+    if characters is not None:
+      # A surrogate alone, which JSON can write, is no character.
+      right = all(not 0xD800 <= ord(c) < 0xE000 for c in characters) and len(set(characters)) == len(characters)
+      if not right or not 0 < len(characters) <= _LARGEST_VOCABULARY:
+        raise UserError('vocabulary is out of place: it is up to %d characters, none twice' % _LARGEST_VOCABULARY)
 
 
 # field -> what it means, in one line.
@@ -260,7 +329,7 @@ MEANINGS = {field.name: field.metadata['meaning'] for field in dataclasses.field
 CHANGEABLE = {
   'data_dir', 'data_path', 'run_dir', 'generator_steps', 'save_every_steps', 'sample_every_steps',
   'summary_every_steps', 'evaluate_every_steps', 'keep_checkpoints', 'gpu_memory_fraction', 'allow_growth',
-  'log_device_placement',
+  'log_device_placement', 'num_gpus', 'profile_step', 'cluster_wait_seconds',
 }  # fmt: skip
 # What the data decide: looked up when a run begins, and checked against the data when it goes on.
 FROM_DATA = {'vocabulary', 'data_fingerprint', 'fallback_dataset'}
@@ -319,7 +388,7 @@ def class_numbers(classes):
     numbers = sorted(int(word) for word in classes.split(','))
   except ValueError:
     numbers = []
-  if not numbers or numbers[0] < 0 or len(set(numbers)) < len(numbers):
+  if not numbers or numbers[0] < 0 or len(set(numbers)) < len(numbers) or numbers[-1] >= _LARGEST['class_count']:
     raise UserError('classes=%s is not a list of labels: write it like 0,3,5' % classes)
   return tuple(numbers)
 
@@ -354,12 +423,20 @@ def load(run_dir):
     UserError: if there is none, or it cannot be read.
   """
   path = os.path.join(run_dir, 'config.json')
+  fields = [field for field in dataclasses.fields(Config) if field.name != 'run_dir']
   try:
-    with open(path) as f:
-      return Config(run_dir=run_dir, **json.load(f))
-  except FileNotFoundError:
+    with open(path, encoding='utf-8') as f:
+      settings = json.loads(f.read(_LARGEST_FILE))
+    if not isinstance(settings, dict):
+      raise ValueError('it holds no settings')
+    unknown = sorted(set(settings) - {field.name for field in fields})
+    missing = [f.name for f in fields if f.default is dataclasses.MISSING and f.name not in settings]
+    if unknown or missing:
+      raise ValueError('%s %.50r' % (('the unknown setting', unknown[0]) if unknown else ('no', missing[0])))
+    return Config(run_dir=run_dir, **settings)
+  except (FileNotFoundError, NotADirectoryError):
     raise UserError('%s holds no run: there is no config.json in it' % run_dir)
-  except (OSError, ValueError, TypeError) as e:
+  except (OSError, ValueError, RecursionError, UserError) as e:
     raise UserError('%s cannot be read (%s): put it back, or start another run_dir' % (path, e))
 
 

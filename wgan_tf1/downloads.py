@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import http.client
+import io
 import os
 import struct
 import tempfile
@@ -15,6 +16,7 @@ import numpy as np
 from wgan_tf1 import UserError
 
 DOWNLOAD_TIMEOUT_SECONDS = 10
+LARGEST_BYTES = 2**26  # of a file, packed or not; the largest of MNIST has 47 million
 
 
 class Missing(Exception):
@@ -33,6 +35,8 @@ def write_file(path, content):
   try:
     with os.fdopen(handle, 'wb') as f:
       f.write(content)
+      f.flush()
+      os.fsync(f.fileno())  # so that after a power cut too it is one or the other
     os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's own mode hides the file from everybody else
     os.replace(temporary, path)
   except BaseException:
@@ -67,7 +71,7 @@ def read_checked(folder, name, md5):
     if os.path.exists(path):
       try:
         with opener(path, 'rb') as f:
-          content = f.read()
+          content = f.read(LARGEST_BYTES)  # whatever else a damaged one unpacks to
         _check_md5(content, name, md5, path)
         return content
       except (OSError, EOFError, zlib.error, ValueError) as e:
@@ -93,8 +97,9 @@ def download(folder, name, md5, mirrors):
     url = mirror + name + '.gz'
     try:
       with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS) as response:
-        compressed = response.read()
-      content = gzip.decompress(compressed)
+        compressed = response.read(LARGEST_BYTES)
+      with gzip.GzipFile(fileobj=io.BytesIO(compressed)) as f:
+        content = f.read(LARGEST_BYTES)
       _check_md5(content, name, md5, url)
     except (OSError, EOFError, zlib.error, ValueError, http.client.HTTPException) as e:
       hosts = reasons.setdefault(str(getattr(e, 'reason', e)), [])

@@ -21,6 +21,7 @@ from wgan_tf1 import images
 from wgan_tf1 import metrics
 from wgan_tf1 import small_classifier
 from wgan_tf1.config import sample_classes
+from wgan_tf1.events import EventWriter
 from wgan_tf1.graph import build_graph
 
 # How many samples are drawn unless another number is asked for: the published protocols', but for the inception score's
@@ -299,7 +300,7 @@ def record(config, step, rows, writer=None):
     config: the run's `config.Config`.
     step: generator step that they were measured at.
     rows: list of `Row`s.
-    writer: the `FileWriter` of the training that is going on; None makes one.
+    writer: the `EventWriter` of the training that is going on; None makes one.
 
   Raises:
     UserError: if they cannot be written.
@@ -309,15 +310,14 @@ def record(config, step, rows, writer=None):
   try:
     with open(path, 'a') as f:
       f.write(''.join(lines))
+    values = [tf.Summary.Value(tag=TAG + row.metric, simple_value=row.value) for row in rows if row.value is not None]
+    with contextlib.ExitStack() as stack:
+      if writer is None:
+        writer = stack.enter_context(contextlib.closing(EventWriter(config.run_dir)))
+      writer.add_summary(tf.Summary(value=values), step)
+      writer.flush()
   except OSError as e:
     raise UserError('%s cannot be written: %s' % (path, e.strerror or e))
-  values = [tf.Summary.Value(tag=TAG + row.metric, simple_value=row.value) for row in rows if row.value is not None]
-  with contextlib.ExitStack() as stack:
-    if writer is None:
-      stack.enter_context(tf.Graph().as_default())
-      writer = stack.enter_context(contextlib.closing(tf.summary.FileWriter(config.run_dir)))
-    writer.add_summary(tf.Summary(value=values), step)
-    writer.flush()
 
 
 def comparisons(row, dataset_name, published):

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
+from wgan_tf1 import UserError
 from wgan_tf1 import layers
 from wgan_tf1 import losses
 from wgan_tf1 import networks
+from wgan_tf1 import precision
 from wgan_tf1 import towers
 from wgan_tf1.config import sample_classes
 
@@ -153,18 +155,32 @@ def _checked_gradient(gradient, variable):
   return _checked(gradient, 'gradient of ' + variable.op.name)
 
 
-def _update(config, learning_rate, loss, gradients, variables, step, combine):
-  """One update of `variables` alone, counted in `step`.
+def _update(config, learning_rate, loss, gradients, variables, step, limit=None):
+  """One update of `variables` alone, counted in `step`; with a `limit` it fails with OutOfRange once that is reached.
 
   No variable changes before the loss and every gradient are there and finite. Without that, nothing orders one
-  variable's update after another's gradient, or the loss, has read it. What several processes combine is checked
-  afterwards, so that they all stop alike.
+  variable's update after another's gradient, or the loss, has read it.
   """
   optimizer = make_optimizer(config, learning_rate)
-  gradients = combine(gradients) if combine else gradients
   gradients = [_checked_gradient(g, v) for g, v in zip(gradients, variables)]
   with tf.control_dependencies([loss] + gradients):
-    return optimizer.apply_gradients(list(zip(gradients, variables)), step)
+    if limit is None:
+      return optimizer.apply_gradients(list(zip(gradients, variables)), step)
+    # Counted first, in one piece: of several processes at the last step but one, one makes the last.
+    with tf.control_dependencies([step.count_up_to(limit)]):
+      return optimizer.apply_gradients(list(zip(gradients, variables)))
+
+
+def _combined(combine, name, loss, tensors):
+  """Returns (loss, tensors), or where there is a `combine` their means over the processes.
+
+  What they combine is checked afterwards, so that all of them stop alike, and all at once, before any variable
+  changes: one that is lost leaves the others with a whole update or none.
+  """
+  if not combine:
+    return loss, tensors
+  loss, *tensors = combine([loss] + tensors)
+  return _checked(loss, name), tensors
 
 
 def _accuracy(logits, labels):
@@ -253,17 +269,29 @@ def _learning_rate(config, rate, global_step):
 
 def _networks(config):
   """Returns generator(latents, labels, training) and critic(samples) -> (scores, logits or None), of this run."""
+  if config.architecture not in networks.ARCHITECTURES:  # of a config.json from elsewhere
+    known = ', '.join(networks.ARCHITECTURES)
+    raise UserError('architecture=%s is unknown: it is one of %s' % (config.architecture, known))
   generator, critic = networks.ARCHITECTURES[config.architecture]
   classes = {'class_count': config.class_count} if config.class_count else {}
 
   def generate(latents, labels, training):
     labelled = dict(classes, labels=labels) if classes else {}
-    return generator(
-      latents, shape=sample_shape(config), width=config.width, norm=config.generator_norm, training=training, **labelled
-    )
+    shape = sample_shape(config)
+    with precision.arithmetic(config.precision):
+      made = generator(
+        latents, shape=shape, width=config.width, norm=config.generator_norm, training=training, **labelled
+      )
+    if made.shape.as_list()[1:] != list(shape):
+      raise UserError(
+        'architecture=%s makes samples of shape %s, and the settings say %s: correct them'
+        % (config.architecture, made.shape.as_list()[1:], list(shape))
+      )
+    return made
 
   def score(samples):
-    scores = critic(samples, width=config.width, norm=config.critic_norm, **classes)
+    with precision.arithmetic(config.precision):
+      scores = critic(samples, width=config.width, norm=config.critic_norm, **classes)
     return scores if classes else (scores, None)
 
   return generate, score
@@ -320,8 +348,11 @@ def _tower(config, generate, score, real, real_labels, latents, labels, interpol
   return _Tower(real, fake, real_scores, fake_scores, real_labels, labels, real_logits, fake_logits, norms)
 
 
-def _losses(config, tower):
-  """Returns (critic's loss, generator's loss, {summary tag: scalar}, the estimate's tag) of a `_Tower`."""
+def _losses(config, tower, check):
+  """Returns (critic's loss, generator's loss, {summary tag: scalar}, the estimate's tag) of a `_Tower`.
+
+  With `check` the losses are finite.
+  """
   scalars = {}
   with tf.name_scope('losses'):
     if config.variant == 'gan':
@@ -346,8 +377,9 @@ def _losses(config, tower):
       scalars['class_accuracy/fake'] = _accuracy(tower.fake_logits, tower.labels)
       critic_loss += config.critic_class_weight * scalars['class_loss/real']
       generator_loss += config.generator_class_weight * scalars['class_loss/fake']
-    critic_loss = _checked(critic_loss, 'critic_loss')
-    generator_loss = _checked(generator_loss, 'generator_loss')
+    if check:
+      critic_loss = _checked(critic_loss, 'critic_loss')
+      generator_loss = _checked(generator_loss, 'generator_loss')
   scalars['critic_loss'] = critic_loss
   if not config.fixed_generator:
     scalars['generator_loss'] = generator_loss
@@ -361,7 +393,8 @@ def build_graph(config, devices=('',), replica=towers.ALONE):
     config: a `config.Config`, with the vocabulary if it is of texts.
     devices: names of those that share each batch, '' being the one in force. Batch norm looks at one device's part.
     replica: a `towers.Replica`: the part of this process, if several train the same networks. `combine` is called
-      for the critic's gradients, the generator's, and batch norm's new statistics, never in what only looks.
+      once for the critic's loss and gradients, and then once for the generator's with batch norm's new statistics,
+      never in what only looks. Those that do not combine make `generator_steps` updates in all.
 
   Returns:
     A `Graph`.
@@ -387,29 +420,29 @@ def build_graph(config, devices=('',), replica=towers.ALONE):
   parts = zip(*[
     towers.split(t, len(devices)) for t in (real, real_labels, latents, labels, interpolation_weights)
   ])  # fmt: skip
+  check = replica.combine is None  # else when they are combined
   tower_list, critic_gradients, generator_gradients = [], [], []
   for i, (device, part) in enumerate(zip(devices, parts)):
     with tf.device(device), tf.name_scope('tower_%d' % i if len(devices) > 1 else ''):
       tower = _tower(config, generate, score, *part)
-      critic_loss, generator_loss, scalars, estimate = _losses(config, tower)
+      critic_loss, generator_loss, scalars, estimate = _losses(config, tower, check)
       tower_list.append(tower)
       generator_variables = tf.trainable_variables('generator/')
       critic_variables = tf.trainable_variables('critic/')
-      critic_gradients.append(tf.gradients(critic_loss, critic_variables))
+      critic_gradients.append(tf.gradients(critic_loss, critic_variables, name='critic_gradients'))
       if not config.fixed_generator:
-        generator_gradients.append(tf.gradients(generator_loss, generator_variables))
+        generator_gradients.append(tf.gradients(generator_loss, generator_variables, name='generator_gradients'))
   whole = _Tower(*map(towers.join, zip(*tower_list)))
   if len(devices) > 1:
-    critic_loss, generator_loss, scalars, estimate = _losses(config, whole)
+    critic_loss, generator_loss, scalars, estimate = _losses(config, whole, check)
   critic_gradients, generator_gradients = towers.mean(critic_gradients), towers.mean(generator_gradients)
   state = tf.global_variables('generator/') + critic_variables  # before there are slots
 
   # Each optimizer is given its own network's variables alone.
   with tf.name_scope('train_critic'):
     rate = _learning_rate(config, config.critic_learning_rate, global_step)
-    train_critic = _update(
-      config, rate, critic_loss, critic_gradients, critic_variables, critic_step, replica.combine
-    )  # fmt: skip
+    critic_loss, gradients = _combined(replica.combine, 'critic_loss', critic_loss, critic_gradients)
+    train_critic = _update(config, rate, critic_loss, gradients, critic_variables, critic_step)
     before_critic = None
     if config.clip_order == 'after':
       with tf.control_dependencies([train_critic]):
@@ -417,15 +450,18 @@ def build_graph(config, devices=('',), replica=towers.ALONE):
     elif config.clip_order == 'before':
       before_critic = losses.clip(critic_variables, config.clip_value)
   with tf.name_scope('train_generator'):
+    asynchronous = replica.count > 1 and replica.combine is None
+    limit = config.generator_steps if asynchronous else None
     if config.fixed_generator:
-      train_generator = tf.group(global_step.assign_add(1))
+      train_generator = tf.group(global_step.count_up_to(limit) if limit else global_step.assign_add(1))
     else:
       rate = _learning_rate(config, config.generator_learning_rate, global_step)
-      train_generator = _update(
-        config, rate, generator_loss, generator_gradients, generator_variables, global_step, replica.combine
-      )  # fmt: skip
-      with tf.control_dependencies([train_generator]):
-        train_generator = layers.update_moving_averages(global_step.read_value(), replica.combine)
+      moving, new = layers.new_statistics()
+      generator_loss, means = _combined(replica.combine, 'generator_loss', generator_loss, generator_gradients + new)
+      gradients, new = means[: len(generator_variables)], means[len(generator_variables) :]
+      train_generator = _update(config, rate, generator_loss, gradients, generator_variables, global_step, limit)
+      with tf.control_dependencies([train_generator] + new):
+        train_generator = layers.update_moving_averages(moving, new, global_step.read_value())
   averages = None
   if config.ema_decay:
     # Of the first updates it takes more than decay says, so that it does not stay near the initial weights.

@@ -3,10 +3,8 @@
 Both are scanned once, without decoding anything; the pixels of a batch are decoded when it is asked for.
 """
 
-import functools
 import hashlib
 import io
-import itertools
 import os
 import threading
 import warnings
@@ -16,6 +14,7 @@ from PIL import Image
 from PIL import ImageOps
 
 from wgan_tf1 import UserError
+from wgan_tf1 import lmdb_files
 from wgan_tf1.downloads import Missing
 from wgan_tf1.messages import warn
 
@@ -23,7 +22,7 @@ SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
 # Pillow is to try no others: some hand the file to another program.
 FORMATS = ('JPEG', 'PNG', 'WEBP')
 _NAMES_SHOWN = 5
-_KEYS_AT_ONCE = 100000
+LARGEST_FILE = 2**28  # bytes; what is larger is no image to train on
 _LSUN_ADVICE = (
   'unpack bedroom_train_lmdb.zip and bedroom_val_lmdb.zip, or those of another scene, from '
   'http://dl.yf.io/lsun/scenes/ there, or name an unpacked *_train_lmdb by --data_path'
@@ -56,6 +55,8 @@ def decode(content, size, channels):
     Exception: of almost any kind, if the bytes are damaged.
   """
   image = Image.open(io.BytesIO(content), formats=FORMATS)
+  if image.size[0] * image.size[1] > Image.MAX_IMAGE_PIXELS:  # from twice as many on Pillow refuses too, below it warns
+    raise ValueError('%d x %d pixels are too many' % image.size)
   # A JPEG is decoded at a half, quarter or eighth of its size where twice what is asked for remains.
   image.draft('L' if channels == 1 else 'RGB', (2 * size, 2 * size))
   image = _flatten(ImageOps.exif_transpose(image), channels)
@@ -192,8 +193,12 @@ def _scan(root):
     try:
       if error is not None:
         raise error
+      if not os.path.isfile(path):  # to open a pipe is to wait for who writes to it
+        raise OSError('not a file')
       with open(path, 'rb') as f:
         size = os.fstat(f.fileno()).st_size
+        if size > LARGEST_FILE:
+          raise OSError('%d bytes are too many' % size)
         with Image.open(f, formats=FORMATS) as image:
           images.append((name, size, min(image.size)))
     except Exception as e:  # as in Images
@@ -246,7 +251,7 @@ def folder(root, size, channels):
 
   def read(name):
     with open(path(name), 'rb') as f:
-      return f.read()
+      return f.read(LARGEST_FILE)
 
   return (
     *(Images(part, read, path, size, channels) for part in split(names, spread(len(names), 20, 1000))),
@@ -254,51 +259,10 @@ def folder(root, size, channels):
   )
 
 
-@functools.lru_cache(maxsize=None)  # the package refuses to open an environment twice in one process
-def _open_lmdb(path):
-  """Returns the environment at `path`, which is its resolved path.
-
-  Raises:
-    UserError: if the package is not installed, or the environment cannot be opened or is cut short.
-  """
-  try:
-    import lmdb  # one data set needs it
-  except ImportError as e:
-    raise UserError('dataset=lsun needs a package that cannot be imported (%s): pip install lmdb' % e)
-  try:
-    environment = lmdb.open(
-      path, subdir=os.path.isdir(path), readonly=True, create=False, lock=False, readahead=False, meminit=False
-    )
-    needed = (environment.info()['last_pgno'] + 1) * environment.stat()['psize']
-    there = os.path.getsize(os.path.join(path, 'data.mdb') if os.path.isdir(path) else path)
-  except (lmdb.Error, OSError) as e:
-    raise UserError('%s cannot be opened as an LMDB environment (%s): unpack it anew' % (path, e))
-  if there < needed:  # to read beyond the end of a mapped file kills the process
-    environment.close()
-    raise UserError('%s is cut short, %d bytes instead of %d: unpack it anew' % (path, there, needed))
-  return environment
-
-
-def _keys(environment):
-  """Returns the keys, in their order, as one array of bytes strings; each with a '.' at its end.
-
-  NumPy drops zero bytes from the end of a bytes string, and a key may end with them.
-  """
-  chunks = []
-  with environment.begin() as transaction:
-    keys = transaction.cursor().iternext(keys=True, values=False)
-    while True:
-      chunk = [key + b'.' for key in itertools.islice(keys, _KEYS_AT_ONCE)]
-      if not chunk:
-        break
-      chunks.append(np.array(chunk))
-  return np.concatenate(chunks) if chunks else np.empty([0], 'S1')
-
-
 def _lmdb(path, size, channels):
   """Returns (the environment's keys, function of some of them that makes `Images`)."""
-  environment = _open_lmdb(os.path.realpath(path))
-  keys = _keys(environment)
+  environment = lmdb_files.environment(os.path.realpath(path))
+  keys = lmdb_files.keys(environment)
   if not len(keys):
     raise UserError('%s is empty: unpack it anew' % path)
 

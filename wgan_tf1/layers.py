@@ -1,12 +1,15 @@
 """Layers over tf.get_variable and tf.nn: the only place that makes a network's variables.
 
-Images are [N, H, W, C], text is [N, L, C], points and latents are [N, D]; all float32.
+Images are [N, H, W, C], text is [N, L, C], points and latents are [N, D]. All are float32, but that within
+`precision.arithmetic('bf16')` what comes of a wide 2-D convolution without a norm is bfloat16 until the next layer.
 """
 
 import math
 import zlib
 
 import tensorflow.compat.v1 as tf
+
+from wgan_tf1 import precision
 
 # Of the source posts and papers' code alike, but for one post's Keras, which has 1e-3.
 NORM_EPSILON = 1e-5
@@ -63,14 +66,14 @@ def _weights(shape, fan_in, fan_out, init):
 def _add_bias(x, init):
   """Adds a bias to each of the last axis: from zero, but with 'default' Glorot uniform, as get_variable has it."""
   biases = _variable('biases', [int(x.shape[-1])], _glorot if init == 'default' else _zeros)
-  return tf.nn.bias_add(x, biases)
+  return tf.nn.bias_add(x, biases if x.dtype == tf.float32 else tf.cast(biases, x.dtype))
 
 
 def dense(x, units, name, init='default', bias=True):
   """Affine map: [N, D] -> [N, units]; `init` as in `_weights`."""
   with tf.variable_scope(name):
     inputs = int(x.shape[1])
-    y = tf.matmul(x, _weights([inputs, units], inputs, units, init))
+    y = precision.matmul(x, _weights([inputs, units], inputs, units, init))
     return _add_bias(y, init) if bias else y
 
 
@@ -79,7 +82,7 @@ def conv2d(x, filters, name, size=3, stride=2, init='default', bias=True):
   with tf.variable_scope(name):
     channels = int(x.shape[3])
     weights = _weights([size, size, channels, filters], size**2 * channels, size**2 * filters // stride**2, init)
-    y = tf.nn.conv2d(x, weights, strides=[1, stride, stride, 1], padding='SAME')
+    y = precision.conv2d(x, weights, stride)
     return _add_bias(y, init) if bias else y
 
 
@@ -89,7 +92,7 @@ def conv2d_transpose(x, filters, name, size=3, stride=2, init='default', bias=Fa
     height, width, channels = (int(d) for d in x.shape[1:])
     weights = _weights([size, size, filters, channels], size**2 * channels // stride**2, size**2 * filters, init)
     shape = tf.stack([tf.shape(x)[0], height * stride, width * stride, filters])
-    y = tf.nn.conv2d_transpose(x, weights, shape, strides=[1, stride, stride, 1], padding='SAME')
+    y = precision.conv2d_transpose(x, weights, shape, stride)
     y.set_shape([None, height * stride, width * stride, filters])
     return _add_bias(y, init) if bias else y
 
@@ -99,7 +102,8 @@ def conv1d(x, filters, name, size, init='he'):
   with tf.variable_scope(name):
     channels = int(x.shape[2])
     weights = _weights([size, channels, filters], size * channels, size * filters, init)
-    return _add_bias(tf.nn.conv1d(x, weights, stride=1, padding='SAME'), init)
+    y = precision.conv2d(tf.expand_dims(x, 1), tf.expand_dims(weights, 0), 1)  # [N, 1, L, filters]
+    return _add_bias(tf.cast(tf.squeeze(y, axis=1), tf.float32), init)  # it may be summed, or the input of a softmax
 
 
 def flatten(x):
@@ -156,6 +160,7 @@ def batch_norm(x, name, training=None, labels=None, class_count=None):
   Returns:
     float32, of the shape of `x`.
   """
+  x = tf.cast(x, tf.float32)
   with tf.variable_scope(name):
     channels = int(x.shape[-1])
     inner = [1] * (4 - x.shape.ndims) + [int(d) for d in x.shape[1:]]  # the kernel wants four axes
@@ -179,28 +184,34 @@ def batch_norm(x, name, training=None, labels=None, class_count=None):
     return tf.reshape(y, tf.shape(x)) if x.shape.ndims < 4 else y
 
 
-def update_moving_averages(updates, combine=None):
-  """Moves the moving averages of every batch norm built for training to its batch's mean and variance.
+def new_statistics():
+  """Returns ([moving average], [its new value, float32]) of every batch norm built for training.
+
+  The new value is the batch's mean or variance; where several towers share a batch, the mean of theirs.
+  """
+  found = {}  # name -> (moving average, its new values: one of each tower)
+  for moving, new in tf.get_collection(_NEW_STATISTICS):
+    found.setdefault(moving.op.name, (moving, []))[1].append(new)
+  values = [tf.add_n(new) / len(new) if len(new) > 1 else new[0] for _, new in found.values()]
+  return [moving for moving, _ in found.values()], values
+
+
+def update_moving_averages(moving, new, updates):
+  """Moves moving averages to new values.
 
   The first ten updates leave the plain mean of the batches so far, so that samples never show the averages' initial 0
   and 1; from then on an average keeps `MOVING_DECAY` of its past.
 
   Args:
+    moving, new: as from `new_statistics`.
     updates: int64 scalar, generator updates done, this one included: 1 at the first.
-    combine: function that replaces a list of tensors by their means over several processes, or None.
 
   Returns:
     An op.
   """
   with tf.name_scope('moving_averages'):
     new_share = tf.maximum(1 - MOVING_DECAY, 1 / tf.cast(updates, tf.float32))
-    found = {}  # name -> (moving average, its new values: one of each tower)
-    for moving, new in tf.get_collection(_NEW_STATISTICS):
-      found.setdefault(moving.op.name, (moving, []))[1].append(new)
-    values = [tf.add_n(new) / len(new) if len(new) > 1 else new[0] for _, new in found.values()]
-    values = combine(values) if combine and values else values
-    averages = [moving for moving, _ in found.values()]
-    return tf.group(*[m.assign_sub(new_share * (m.read_value() - new)) for m, new in zip(averages, values)])
+    return tf.group(*[m.assign_sub(new_share * (m.read_value() - value)) for m, value in zip(moving, new)])
 
 
 def layer_norm(x, name):
@@ -213,6 +224,7 @@ def layer_norm(x, name):
   Returns:
     float32, of the shape of `x`.
   """
+  x = tf.cast(x, tf.float32)
   with tf.variable_scope(name):
     gamma, beta = _scale_and_offset(int(x.shape[-1]))
     mean, variance = tf.nn.moments(x, list(range(1, x.shape.ndims)), keepdims=True)

@@ -75,7 +75,7 @@ def write(config, graph, session, writer, batch, held_out, step, steps_per_secon
     config: the run's `config.Config`.
     graph: a `graph.Graph`.
     session: the session that trains it.
-    writer: a `FileWriter`.
+    writer: an `events.EventWriter`.
     batch: the `data.Batch` to come.
     held_out: float32 [N, ...], held-out samples.
     step: the generator update about to be made, counted from 1.

@@ -1,5 +1,7 @@
 """Lines of text as arrays of character numbers, and back. No TensorFlow here."""
 
+import codecs
+import itertools
 import os
 
 import numpy as np
@@ -13,6 +15,7 @@ UNKNOWN = '\ufffd'
 MOST_CHARACTERS = 2048
 MOST_LINES = 10000000
 _CHUNK_LINES = 65536
+_PIECE_BYTES = 1048576
 _CODE_POINTS = 0x110000
 _ABSENT = 0xFFFF  # no token is as large
 
@@ -25,7 +28,7 @@ def _find(path):
   for folder, folders, names in os.walk(path):
     folders[:] = [name for name in folders if not name.startswith('.')]
     found += [os.path.join(folder, n) for n in names if n.lower().endswith('.txt') and not n.startswith('.')]
-  return sorted(found)
+  return sorted(filter(os.path.isfile, found))  # to open a pipe is to wait for who writes to it
 
 
 def _lines(path, length):
@@ -34,23 +37,32 @@ def _lines(path, length):
   Raises:
     UserError: if the file cannot be read, or is not UTF-8.
   """
-  offset = 0  # of the line, in bytes: a text stream would only tell where in its buffer the bad byte is
+  decoder = codecs.getincrementaldecoder('utf-8')()  # for a line in pieces: one without an end would fill the memory
+  offset = 0  # of the piece, in bytes: a text stream would only tell where in its buffer the bad byte is
+  line, cut = '', False
   try:
     with open(path, 'rb') as f:
-      for raw in f:
+      for raw in itertools.chain(iter(lambda: f.readline(_PIECE_BYTES), b''), [b'']):
         start = 3 if offset == 0 and raw.startswith(b'\xef\xbb\xbf') else 0
         try:
-          line = raw[start:].decode('utf-8')
+          if raw.endswith(b'\n') and not cut:
+            line = raw[start:].decode('utf-8')
+          else:
+            line += decoder.decode(raw[start:], final=not raw)[: length + 2 - len(line)]  # with room for CR and LF
         except UnicodeDecodeError as e:
           raise UserError(
             '%s is not UTF-8: byte 0x%02x at offset %d (%s); convert it, with iconv -t UTF-8 for one'
-            % (path, raw[start + e.start], offset + start + e.start, e.reason)
+            % (path, e.object[e.start], offset + len(raw) - len(e.object) + e.start, e.reason)
           )
         offset += len(raw)
+        cut = bool(raw) and not raw.endswith(b'\n')
+        if cut:
+          continue
         line = line[:-1] if line.endswith('\n') else line
         line = line[:-1] if line.endswith('\r') else line
         if line:
           yield line[:length]
+        line = ''
   except OSError as e:
     raise UserError('%s cannot be read: %s' % (path, e.strerror or e))
 
@@ -143,8 +155,11 @@ def read(path, length, vocabulary=None):
   tokens = np.empty([n, length], np.uint16)
   start = 0
   for codes in _code_points(paths, length):
-    tokens[start : start + len(codes)] = _to_tokens(codes, table)
+    if start + len(codes) <= n:
+      tokens[start : start + len(codes)] = _to_tokens(codes, table)
     start += len(codes)
+  if start != n:
+    raise UserError('%s was written to while it was read: start again when it is whole' % path)
   return tokens, vocabulary
 
 

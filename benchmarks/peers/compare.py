@@ -1,0 +1,75 @@
+"""Times our training step and PyTorch's in turn, each in processes of its own, and prints the ratio.
+
+python -m benchmarks.peers.compare --torch_python=/path/to/venv/bin/python --presets=blog-mnist --variants=clip,gp
+
+PyTorch is measured in each of its settings (as it is, channels last, compiled), and held against us in its best.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+from absl import flags
+
+from wgan_tf1 import UserError
+from wgan_tf1 import cli
+
+FLAGS = flags.FLAGS
+SETTINGS = [(), ('--channels_last',), ('--channels_last', '--compile')]
+
+
+def _json(command):
+  done = subprocess.run(command, capture_output=True, text=True)
+  if done.returncode:
+    raise UserError('%s failed: %s' % (' '.join(command), (done.stderr.strip().splitlines() or ['?'])[-1]))
+  return json.loads(done.stdout)
+
+
+def compare(preset, variant):
+  """Prints one line for a preset and a variant: the best step of each over all rounds, and their ratio."""
+  overrides = {name: value for name in ('width', 'batch_size', 'threads') for value in [FLAGS[name].value] if value}
+  point = dict(overrides, preset=preset, variant=variant, precision=FLAGS.precision, clock=FLAGS.clock)
+  if 'batch_size' in overrides:  # the generator's too, as in torch_step.py
+    point['generator_batch_size'] = overrides['batch_size']
+  ours = [sys.executable, '-m', 'benchmarks.cost', '--steps=%d' % FLAGS.updates, '--point=' + json.dumps(point)]
+  peer = [FLAGS.torch_python, os.path.join(os.path.dirname(__file__), 'torch_step.py')]
+  peer += ['--%s=%s' % (name, getattr(FLAGS, name)) for name in ('updates', 'precision', 'clock')]
+  peer += ['--preset=' + preset, '--variant=' + variant]
+  peer += ['--%s=%d' % pair for pair in overrides.items()]
+  settings = [s for s in SETTINGS if set(s) <= set(FLAGS.settings)]
+  mine, shares, theirs = [], [], {s: [] for s in settings}
+  for _ in range(FLAGS.rounds):
+    measured = _json(ours)
+    mine.append(measured['best'])
+    shares.append(measured['flops'] / measured['seconds'] / measured['peak'])
+    for s in settings:
+      theirs[s].append(_json([*peer, *s])['best'])
+  best = min(theirs, key=lambda s: min(theirs[s]))
+  print('%-15s %-5s %s  ours %.3f s  torch %.3f s (%s)  ratio %.2f, %.0f %% of peak' % (
+    preset, variant, FLAGS.precision, min(mine), min(theirs[best]), ' '.join(best) or 'as it is',
+    min(theirs[best]) / min(mine), 100 * max(shares)), flush=True)  # fmt: skip
+
+
+def main():
+  for preset in FLAGS.presets:
+    for variant in FLAGS.variants:
+      compare(preset, variant)
+
+
+if __name__ == '__main__':
+  flags.DEFINE_string('torch_python', None, 'the interpreter that has torch.')
+  flags.DEFINE_list('presets', ['blog-mnist', 'gp-mnist', 'cifar10-resnet', 'text-char'], 'what to time.')
+  flags.DEFINE_list('variants', ['clip', 'gp'], 'what to time.')
+  flags.DEFINE_list('settings', ['--channels_last', '--compile'], "of PyTorch's, which it may use.")
+  flags.DEFINE_enum('precision', 'fp32', ['fp32', 'bf16'], 'of both.')
+  flags.DEFINE_integer('rounds', 2, 'how often each is measured, in turn.')
+  flags.DEFINE_integer('updates', 5, 'updates of each network to time in a round.')
+  flags.DEFINE_integer('threads', None, 'of both; all cores unless given.')
+  flags.DEFINE_enum(
+    'clock', 'wall', ['wall', 'cpu'], 'seconds, or on a busy machine with one thread those of the processor.'
+  )
+  flags.DEFINE_integer('width', None, "another than the preset's.")
+  flags.DEFINE_integer('batch_size', None, "another than the preset's.")
+  flags.mark_flag_as_required('torch_python')
+  cli.run(main)

@@ -1,0 +1,288 @@
+"""The same training steps in PyTorch, for side-by-side timing; one line of JSON. It needs torch, and nothing of ours.
+
+python benchmarks/peers/torch_step.py --preset=gp-mnist --variant=gp --channels_last --compile --precision=bf16
+
+Presets are blog-mnist, gp-mnist, cifar10-resnet and text-char, their networks, batches and optimizers those of
+config.PRESETS, the data random numbers. Loss, penalty and clip are written as PyTorch's users write them.
+"""
+
+import argparse
+import contextlib
+import json
+import resource
+import statistics
+import time
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+# preset -> batch, batch of the generator, width, critic updates to a generator's
+PRESETS = {
+  'blog-mnist': (64, 64, 64, 5),
+  'gp-mnist': (50, 50, 64, 5),
+  'cifar10-resnet': (64, 128, 128, 5),
+  'text-char': (64, 64, 512, 10),
+}
+LATENT = 128
+LENGTH, VOCABULARY = 32, 96
+
+
+class Same(nn.Module):
+  """TensorFlow's SAME padding before a strided convolution: the odd one goes to the end."""
+
+  def __init__(self, inputs, outputs, size):
+    super().__init__()
+    self.conv = nn.Conv2d(inputs, outputs, size, 2)
+    self.size = size
+
+  def forward(self, x):
+    extra = max((-(-x.shape[-1] // 2) - 1) * 2 + self.size - x.shape[-1], 0)
+    return self.conv(F.pad(x, [extra // 2, extra - extra // 2] * 2))
+
+
+class BlogGenerator(nn.Module):
+  def __init__(self, width, norm):
+    super().__init__()
+    self.width = width
+    self.dense = nn.Linear(LATENT, 128 * width)
+    sizes = (8 * width, 4 * width, 2 * width, width)
+    self.up = nn.ModuleList(nn.ConvTranspose2d(i, o, 3, 2, 1, 1, bias=False) for i, o in zip(sizes, sizes[1:]))
+    self.last = nn.Conv2d(width, 1, 3, 1, 1, bias=False)
+
+  def forward(self, z):
+    x = F.relu(self.dense(z)).view(-1, 8 * self.width, 4, 4)
+    for layer in self.up:
+      x = F.relu(layer(x))
+    return torch.tanh(self.last(x))
+
+
+class BlogCritic(nn.Module):
+  def __init__(self, width):
+    super().__init__()
+    sizes = (1, width, 2 * width, 4 * width, 8 * width)
+    self.down = nn.ModuleList(nn.Conv2d(i, o, 3, 2, 1) for i, o in zip(sizes, sizes[1:]))
+    self.last = nn.Linear(32 * width, 1)
+
+  def forward(self, x):
+    for layer in self.down:
+      x = F.relu(layer(x))
+    return self.last(x.flatten(1))
+
+
+class CropGenerator(nn.Module):
+  def __init__(self, width, norm):
+    super().__init__()
+    self.width = width
+    self.dense = nn.Linear(LATENT, 64 * width)
+    sizes = (4 * width, 2 * width, width, 1)
+    self.up = nn.ModuleList(nn.ConvTranspose2d(i, o, 5, 2, 2, 1) for i, o in zip(sizes, sizes[1:]))
+    channels = sizes[:3] if norm else ()
+    self.norms = nn.ModuleList([nn.BatchNorm1d(64 * width), *(nn.BatchNorm2d(c) for c in channels[1:])] if norm else [])
+
+  def forward(self, z):
+    norm = lambda i, x: self.norms[i](x) if len(self.norms) else x
+    x = F.relu(norm(0, self.dense(z))).view(-1, 4 * self.width, 4, 4)
+    x = F.relu(norm(1, self.up[0](x)))[:, :, :7, :7]
+    return torch.sigmoid(self.up[2](F.relu(norm(2, self.up[1](x)))))
+
+
+class CropCritic(nn.Module):
+  def __init__(self, width):
+    super().__init__()
+    sizes = (1, width, 2 * width, 4 * width)
+    self.down = nn.ModuleList(Same(i, o, 5) for i, o in zip(sizes, sizes[1:]))
+    self.last = nn.Linear(64 * width, 1)
+
+  def forward(self, x):
+    for layer in self.down:
+      x = F.leaky_relu(layer(x), 0.2)
+    return self.last(x.flatten(1))
+
+
+class Block(nn.Module):
+  """WGAN-GP appendix F: `leading` norms and ReLUs, 3x3 convolutions, a shortcut; doubled, halved or neither."""
+
+  def __init__(self, inputs, outputs, resample=None, norm=False, leading=True):
+    super().__init__()
+    self.resample, self.leading = resample, leading
+    self.norms = nn.ModuleList(nn.BatchNorm2d(c) if norm else nn.Identity() for c in (inputs, outputs))
+    self.convs = nn.ModuleList(nn.Conv2d(i, outputs, 3, 1, 1) for i in (inputs, outputs))
+    self.shortcut = nn.Conv2d(inputs, outputs, 1) if resample or inputs != outputs else nn.Identity()
+
+  def forward(self, x):
+    up = (lambda y: F.interpolate(y, scale_factor=2)) if self.resample == 'up' else (lambda y: y)
+    down = (lambda y: F.avg_pool2d(y, 2)) if self.resample == 'down' else (lambda y: y)
+    y = F.relu(self.norms[0](x)) if self.leading else x
+    y = F.relu(self.norms[1](self.convs[0](up(y))))
+    return up(self.shortcut(down(x))) + down(self.convs[1](y))
+
+
+class ResnetGenerator(nn.Module):
+  def __init__(self, width, norm):
+    super().__init__()
+    self.width = width
+    self.dense = nn.Linear(LATENT, 16 * width)
+    self.blocks = nn.Sequential(*(Block(width, width, 'up', norm=True) for _ in range(3)))
+    self.norm = nn.BatchNorm2d(width)
+    self.last = nn.Conv2d(width, 3, 3, 1, 1)
+
+  def forward(self, z):
+    x = self.blocks(self.dense(z).view(-1, self.width, 4, 4))
+    return torch.tanh(self.last(F.relu(self.norm(x))))
+
+
+class ResnetCritic(nn.Module):
+  def __init__(self, width):
+    super().__init__()
+    self.blocks = nn.Sequential(
+      Block(3, width, 'down', leading=False), Block(width, width, 'down'), Block(width, width), Block(width, width)
+    )
+    self.last = nn.Linear(width, 1)
+
+  def forward(self, x):
+    return self.last(F.relu(self.blocks(x)).mean([2, 3]))
+
+
+class TextBlock(nn.Module):
+  def __init__(self, width):
+    super().__init__()
+    self.convs = nn.ModuleList(nn.Conv1d(width, width, 5, 1, 2) for _ in range(2))
+
+  def forward(self, x):
+    y = x
+    for conv in self.convs:
+      y = conv(F.relu(y))
+    return x + 0.3 * y
+
+
+class TextGenerator(nn.Module):
+  def __init__(self, width, norm):
+    super().__init__()
+    self.width = width
+    self.dense = nn.Linear(LATENT, LENGTH * width)
+    self.blocks = nn.Sequential(*(TextBlock(width) for _ in range(5)))
+    self.last = nn.Conv1d(width, VOCABULARY, 1)
+
+  def forward(self, z):
+    return F.softmax(self.last(self.blocks(self.dense(z).view(-1, self.width, LENGTH))), 1)
+
+
+class TextCritic(nn.Module):
+  def __init__(self, width):
+    super().__init__()
+    self.first = nn.Conv1d(VOCABULARY, width, 1)
+    self.blocks = nn.Sequential(*(TextBlock(width) for _ in range(5)))
+    self.last = nn.Linear(LENGTH * width, 1)
+
+  def forward(self, x):
+    return self.last(self.blocks(self.first(x)).flatten(1))
+
+
+# preset -> generator, critic, shape of a sample
+NETWORKS = {
+  'blog-mnist': (BlogGenerator, BlogCritic, (1, 32, 32)),
+  'gp-mnist': (CropGenerator, CropCritic, (1, 28, 28)),
+  'cifar10-resnet': (ResnetGenerator, ResnetCritic, (3, 32, 32)),
+  'text-char': (TextGenerator, TextCritic, (VOCABULARY, LENGTH)),
+}
+
+
+class Step:
+  """A critic update and a generator update of a preset."""
+
+  def __init__(self, args):
+    batch, generator_batch, width, self.critic_steps = PRESETS[args.preset]
+    self.batch, self.generator_batch = args.batch_size or batch, args.batch_size or generator_batch
+    self.gp = args.variant == 'gp'
+    make_generator, make_critic, shape = NETWORKS[args.preset]
+    self.generator = make_generator(args.width or width, not self.gp)
+    self.critic = make_critic(args.width or width)
+    if args.channels_last and len(shape) == 3:
+      self.generator.to(memory_format=torch.channels_last), self.critic.to(memory_format=torch.channels_last)
+    # The penalty differentiates twice, which compiled modules refuse: the critic that it meets stays as it is.
+    self.generate = torch.compile(self.generator) if args.compile else self.generator
+    self.score = torch.compile(self.critic) if args.compile and not self.gp else self.critic
+    self.weights = list(self.critic.parameters())
+    if self.gp:
+      optimizer = lambda parameters: torch.optim.Adam(parameters, 1e-4, (0.5, 0.9), foreach=True)
+    else:
+      optimizer = lambda parameters: torch.optim.RMSprop(parameters, 5e-5, foreach=True)
+    self.generator_optimizer = optimizer(list(self.generator.parameters()))
+    self.critic_optimizer = optimizer(self.weights)
+    self.real = torch.rand(self.batch, *shape)
+    bf16 = args.precision == 'bf16'
+    self.autocast = (lambda: torch.autocast('cpu', torch.bfloat16)) if bf16 else contextlib.nullcontext
+
+  def critic_update(self):
+    with torch.no_grad(), self.autocast():
+      fake = self.generate(torch.randn(self.batch, LATENT))
+    fake = fake.float()
+    self.critic_optimizer.zero_grad()
+    with self.autocast():
+      loss = self.score(fake).mean() - self.score(self.real).mean()
+    if self.gp:
+      weights = torch.rand(self.batch, *[1] * (self.real.dim() - 1))
+      between = (weights * self.real + (1 - weights) * fake).requires_grad_(True)
+      with self.autocast():
+        scores = self.score(between).sum()
+      (slopes,) = torch.autograd.grad(scores, between, create_graph=True)
+      norms = slopes.float().flatten(1).square().sum(1).add(1e-12).sqrt()
+      loss = loss + 10 * (norms - 1).square().mean()
+    loss.backward()
+    self.critic_optimizer.step()
+    if not self.gp:
+      with torch.no_grad():
+        torch._foreach_clamp_(self.weights, -0.01, 0.01) if hasattr(torch, '_foreach_clamp_') else [
+          w.clamp_(-0.01, 0.01) for w in self.weights
+        ]
+
+  def generator_update(self):
+    for w in self.weights:
+      w.requires_grad_(False)
+    self.generator_optimizer.zero_grad()
+    with self.autocast():
+      loss = -self.score(self.generate(torch.randn(self.generator_batch, LATENT))).mean()
+    loss.backward()
+    self.generator_optimizer.step()
+    for w in self.weights:
+      w.requires_grad_(True)
+
+
+def timed(function, clock):
+  start = clock()
+  function()
+  return clock() - start
+
+
+def main():
+  parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+  parser.add_argument('--preset', choices=list(PRESETS), default='blog-mnist')
+  parser.add_argument('--variant', choices=['clip', 'gp'], default='clip')
+  parser.add_argument('--precision', choices=['fp32', 'bf16'], default='fp32')
+  parser.add_argument('--width', type=int)
+  parser.add_argument('--batch_size', type=int)
+  parser.add_argument('--updates', type=int, default=5, help='updates of each network to time, after two')
+  parser.add_argument('--compile', action='store_true')
+  parser.add_argument('--channels_last', action='store_true')
+  parser.add_argument('--threads', type=int, help='1, say; all cores unless given')
+  parser.add_argument('--clock', choices=['wall', 'cpu'], default='wall')
+  args = parser.parse_args()
+  if (args.preset, args.variant) == ('gp-mnist', 'clip'):
+    parser.error('clip of gp-mnist has batch norm in its critic, and this critic has none: take another variant')
+  if args.threads:
+    torch.set_num_threads(args.threads)
+  clock = {'wall': time.perf_counter, 'cpu': time.process_time}[args.clock]
+  step = Step(args)
+  times = [[timed(f, clock) for _ in range(args.updates + 2)][2:] for f in (step.critic_update, step.generator_update)]
+  critic, generator = map(statistics.median, times)
+  print(json.dumps({
+    'peer': 'torch ' + torch.__version__, **vars(args), 'critic_seconds': critic, 'generator_seconds': generator,
+    'seconds': step.critic_steps * critic + generator, 'best': step.critic_steps * min(times[0]) + min(times[1]),
+    'parameters': [sum(p.numel() for p in net.parameters()) for net in (step.generator, step.critic)],
+    'peak_rss_mb': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+  }))  # fmt: skip
+
+
+if __name__ == '__main__':
+  main()

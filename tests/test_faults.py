@@ -1,0 +1,286 @@
+"""Training that is killed, that runs out of room, that loses its files: the short form of `python -m tests.chaos`."""
+
+import contextlib
+import errno
+import glob
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from PIL import Image
+
+from wgan_tf1 import UserError
+from wgan_tf1 import checkpoints
+from wgan_tf1 import config as configs
+from wgan_tf1 import data
+from wgan_tf1 import graph as graphs
+from wgan_tf1 import training
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+STEPS = 8
+SETTINGS = dict(
+  preset='toy-8gaussians', variant='gp', width=4, batch_size=4, critic_steps=2, ema_decay=0.9, generator_steps=STEPS,
+  save_every_steps=2, sample_every_steps=4, summary_every_steps=2,
+)  # fmt: skip
+
+
+def _config(run_dir, **changes):
+  return configs.make(run_dir=str(run_dir), **dict(SETTINGS, **changes))
+
+
+def _variables(run_dir, step=STEPS):
+  reader = tf.train.load_checkpoint(os.path.join(str(run_dir), 'model-%d' % step))
+  return {name: reader.get_tensor(name).tobytes() for name in reader.get_variable_to_shape_map()}
+
+
+@pytest.fixture(scope='module')
+def unharmed(tmp_path_factory):
+  """The variables after all steps of a run that nothing befell."""
+  run_dir = tmp_path_factory.mktemp('unharmed')
+  assert training.train(_config(run_dir)) is None
+  found = _variables(run_dir)
+  assert 'critic/dense_1/weights/Adam_1' in found and 'generator/dense_1/weights/ExponentialMovingAverage' in found
+  return found
+
+
+def _scalar_steps(run_dir):
+  """Returns the steps that have a summary, of all the event files; each must say the same every time."""
+  found = {}
+  for path in glob.glob(os.path.join(str(run_dir), 'events*')):
+    with contextlib.suppress(tf.errors.DataLossError):  # a process died over the last record
+      for event in tf.train.summary_iterator(path):
+        for value in event.summary.value:
+          if value.tag == 'critic_loss':
+            found.setdefault(event.step, set()).add(value.simple_value)
+  assert all(len(values) == 1 for values in found.values())
+  return sorted(found)
+
+
+# One process for all of the kills: to load TensorFlow takes longer than all the rest. Each child of it is killed
+# by itself, at the n-th call of the session or of what a save is made of, and the last comes to its end.
+KILLER = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+import tensorflow.compat.v1 as tf
+from tensorflow.python.training import saver
+from tests import test_faults
+from wgan_tf1 import training
+
+def kill_at(owner, name, n, before):
+  call, count = getattr(owner, name), [0]
+  def counted(*args, **kwargs):
+    count[0] += 1
+    if before and count[0] == n:
+      os.kill(os.getpid(), signal.SIGKILL)
+    result = call(*args, **kwargs)
+    if count[0] == n:
+      os.kill(os.getpid(), signal.SIGKILL)
+    return result
+  setattr(owner, name, counted)
+
+moments = [
+  (os, 'replace', 1, True), (os, 'replace', 2, False),  # config.json, samples/0.png
+  (tf.Session, 'run', 9, True), (tf.train.Saver, 'save', 1, False),
+  (saver.checkpoint_management, 'update_checkpoint_state_internal', 1, True), (tf.train.Saver, 'save', 2, True),
+  (tf.Session, 'run', 30, False), None,
+]
+for moment in moments:
+  sys.stdout.flush()
+  child = os.fork()
+  if not child:
+    if moment:
+      kill_at(*moment)
+    training.train(test_faults._config(sys.argv[2]))
+    sys.stdout.flush()
+    os._exit(0)
+  status = os.waitpid(child, 0)[1]
+  assert status == (signal.SIGKILL if moment else 0), (moment, status)
+"""
+
+
+def test_whenever_it_is_killed_it_goes_on(tmp_path, unharmed):
+  command = [sys.executable, '-c', KILLER, ROOT, str(tmp_path / 'run')]
+  done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT)
+  assert done.returncode == 0, done.stderr
+  begun = [int(line.split('steps ')[1].split()[0]) for line in done.stdout.splitlines() if line.startswith('training ')]
+  assert begun == sorted(begun) and begun[-1] > 0 and len(set(begun)) >= 3, begun
+  assert _variables(tmp_path / 'run') == unharmed
+  assert _scalar_steps(tmp_path / 'run') == [2, 4, 6, 8]
+
+
+def test_sigterm_amid_a_save_lets_it_end_and_the_same_command_goes_on(tmp_path, monkeypatch, unharmed):
+  save = tf.train.Saver.save
+
+  def interrupted(self, session, *args, **kwargs):
+    run = session.run
+
+    def run_and_signal(*args, **kwargs):
+      os.kill(os.getpid(), signal.SIGTERM)
+      return run(*args, **kwargs)
+
+    monkeypatch.setattr(session, 'run', run_and_signal)
+    try:
+      return save(self, session, *args, **kwargs)
+    finally:
+      monkeypatch.setattr(session, 'run', run)
+      monkeypatch.setattr(tf.train.Saver, 'save', save)
+
+  monkeypatch.setattr(tf.train.Saver, 'save', interrupted)
+  assert training.train(_config(tmp_path)) == signal.SIGTERM
+  assert list(checkpoints.paths(str(tmp_path))) == [2]
+  assert training.train(_config(tmp_path)) is None
+  assert _variables(tmp_path) == unharmed
+
+
+@pytest.fixture
+def largest_file():
+  """Sets the most bytes that this process may write to one file, as a full disk would; None is as before."""
+  before = resource.getrlimit(resource.RLIMIT_FSIZE)
+  yield lambda most: resource.setrlimit(resource.RLIMIT_FSIZE, (before[0] if most is None else most, before[1]))
+  resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_no_room_is_one_line_and_the_same_command_goes_on(tmp_path, monkeypatch, largest_file, unharmed):
+  config = _config(tmp_path)
+  make = data.batch
+
+  def batch(config, dataset, step):
+    if step == 9:  # after the save of step 4
+      largest_file(max(os.path.getsize(str(path)) for path in tmp_path.glob('events*')) + 100)
+    return make(config, dataset, step)
+
+  monkeypatch.setattr(data, 'batch', batch)
+  monkeypatch.setattr(data, 'Prefetcher', _NotAhead)
+  with pytest.raises(UserError, match='run_dir=.* cannot be written: .*too large') as e:
+    training.train(config)
+  largest_file(None)
+  monkeypatch.undo()
+  assert len(str(e.value).splitlines()) == 1
+  assert [2, 4] == list(checkpoints.paths(str(tmp_path)))[:2] and not glob.glob(str(tmp_path / '*tempstate*'))
+  assert training.train(config) is None
+  assert _variables(tmp_path) == unharmed
+
+
+def test_no_room_at_the_start_is_one_line(tmp_path, monkeypatch, unharmed):
+  def full(path, content):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+  monkeypatch.setattr(data, 'write_file', full)
+  with pytest.raises(UserError, match='run_dir=.* cannot be written: .*No space left on device'):
+    training.train(_config(tmp_path))
+  monkeypatch.undo()
+  assert training.train(_config(tmp_path)) is None
+  assert _variables(tmp_path) == unharmed
+
+
+class _NotAhead:
+  """A `prefetch.Prefetcher` that makes each batch when it is asked for."""
+
+  def __init__(self, make, first_step):
+    self._make, self._step = make, first_step
+
+  def peek(self):
+    return self._make(self._step)
+
+  def next(self):
+    self._step += 1
+    return self._make(self._step - 1)
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *exception):
+    pass
+
+
+def test_a_file_where_the_samples_should_be_is_one_line(tmp_path, unharmed):
+  (tmp_path / 'samples').write_text('in the way')
+  with pytest.raises(UserError, match='run_dir=.* cannot be written: .*samples'):
+    training.train(_config(tmp_path))
+  (tmp_path / 'samples').unlink()
+  assert training.train(_config(tmp_path)) is None
+  assert _variables(tmp_path) == unharmed
+
+
+def test_events_that_are_removed_are_gone_on_with_in_a_new_file(tmp_path, monkeypatch, unharmed):
+  make = data.batch
+
+  def batch(config, dataset, step):
+    if step == 6:
+      for path in glob.glob(str(tmp_path / 'events*')):
+        os.remove(path)
+    return make(config, dataset, step)
+
+  monkeypatch.setattr(data, 'batch', batch)
+  monkeypatch.setattr(data, 'Prefetcher', _NotAhead)
+  assert training.train(_config(tmp_path)) is None
+  assert _variables(tmp_path) == unharmed
+  assert _scalar_steps(tmp_path)[-2:] == [6, 8]
+
+
+def test_a_clock_that_is_set_back_changes_nothing(tmp_path, monkeypatch, unharmed):
+  now = [time.time()]
+
+  def backwards():
+    now[0] -= 1000
+    return now[0]
+
+  monkeypatch.setattr(time, 'time', backwards)
+  assert training.train(_config(tmp_path, generator_steps=4)) is None
+  assert training.train(_config(tmp_path)) is None
+  monkeypatch.undo()
+  assert _variables(tmp_path) == unharmed
+  rates = []
+  for path in glob.glob(str(tmp_path / 'events*')):
+    for event in tf.train.summary_iterator(path):
+      rates += [value.simple_value for value in event.summary.value if value.tag == 'steps_per_second']
+  assert len(rates) == 4 and min(rates) > 0
+
+
+def test_data_that_are_removed_end_the_run_and_it_goes_on_once_they_are_back(tmp_path, monkeypatch):
+  pictures = tmp_path / 'pictures'
+  pictures.mkdir()
+  for i in range(3):
+    pixels = np.random.RandomState(i).randint(0, 256, [8, 8, 3]).astype(np.uint8)
+    Image.fromarray(pixels).save(str(pictures / ('%d.png' % i)))
+  flags = dict(
+    preset='blog-mnist-mlp', variant='clip', dataset='folder', data_path=str(pictures), width=4, batch_size=2,
+    critic_steps=1, generator_steps=3, save_every_steps=1,
+  )  # fmt: skip
+  whole = configs.make(run_dir=str(tmp_path / 'whole'), **flags)
+  config = configs.make(run_dir=str(tmp_path / 'run'), **flags)
+  training.train(whole)
+  make = data.batch
+
+  def batch(config, dataset, step):
+    if step == 2:
+      pictures.rename(tmp_path / 'away')
+    return make(config, dataset, step)
+
+  monkeypatch.setattr(data, 'batch', batch)
+  monkeypatch.setattr(data, 'Prefetcher', _NotAhead)
+  with pytest.raises(UserError, match='none of 2 images can be decoded'):
+    training.train(config)
+  assert list(checkpoints.paths(config.run_dir)) == [1, 2]
+  monkeypatch.undo()
+  with pytest.raises(UserError, match='pictures is not there'):
+    training.train(config)
+  (tmp_path / 'away').rename(pictures)
+  assert training.train(config) is None
+  assert _variables(config.run_dir, 3) == _variables(whole.run_dir, 3)
+
+
+@pytest.mark.parametrize('changes, words', [
+  (dict(architecture='os.system'), 'architecture=os.system is unknown: it is one of blog'),
+  (dict(architecture='dcgan4'), r'architecture=dcgan4 makes samples of shape \[64, 64, 1\], and the settings say'),
+  (dict(image_size=36), r'makes samples of shape \[32, 32, 1\], and the settings say \[36, 36, 1\]'),
+])  # fmt: skip
+def test_a_config_from_elsewhere_chooses_among_what_is_there(changes, words):
+  with tf.Graph().as_default(), pytest.raises(UserError, match=words):
+    graphs.build_sampler(configs.make(width=2, **changes))
