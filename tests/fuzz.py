@@ -161,7 +161,7 @@ def lmdb(folder, chance):
   try:
     train, validation, _ = image_files.lsun(folder, 8, 3)
     assert train[:].shape[1:] == validation[:].shape[1:] == (8, 8, 3)
-    with contextlib.closing(lmdb_files.environment(os.path.realpath(folder))) as environment:
+    with contextlib.closing(lmdb_files.environment(os.path.realpath(folder))[0]) as environment:
       with environment.begin() as transaction:
         found = dict(transaction.cursor())
   finally:

@@ -34,8 +34,8 @@ def test_keys_and_values_are_the_librarys(write):
   items = {b'%03d' % i + b'\0' * (i % 3): bytes([i]) * size for i, size in enumerate((0, 1, 700, 5000, 70000) * 20)}
   path, file = write(items)
   for place in (path, os.path.realpath(file)):
-    environment = lmdb_files.environment(place)
-    assert [key[:-1] for key in lmdb_files.keys(environment).tolist()] == sorted(items)
+    environment, keys = lmdb_files.environment(place)
+    assert [key[:-1] for key in keys.tolist()] == sorted(items)
     with environment.begin() as transaction:
       assert dict(transaction.cursor()) == items
     environment.close()

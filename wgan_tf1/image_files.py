@@ -261,8 +261,7 @@ def folder(root, size, channels):
 
 def _lmdb(path, size, channels):
   """Returns (the environment's keys, function of some of them that makes `Images`)."""
-  environment = lmdb_files.environment(os.path.realpath(path))
-  keys = lmdb_files.keys(environment)
+  environment, keys = lmdb_files.environment(os.path.realpath(path))
   if not len(keys):
     raise UserError('%s is empty: unpack it anew' % path)
 
