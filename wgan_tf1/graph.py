@@ -429,9 +429,11 @@ def build_graph(config, devices=('',), replica=towers.ALONE):
       tower_list.append(tower)
       generator_variables = tf.trainable_variables('generator/')
       critic_variables = tf.trainable_variables('critic/')
-      critic_gradients.append(tf.gradients(critic_loss, critic_variables, name='critic_gradients'))
+      with tf.name_scope('train_critic/'):  # with the slash it is the scope below, not another of a like name
+        critic_gradients.append(tf.gradients(critic_loss, critic_variables))
       if not config.fixed_generator:
-        generator_gradients.append(tf.gradients(generator_loss, generator_variables, name='generator_gradients'))
+        with tf.name_scope('train_generator/'):
+          generator_gradients.append(tf.gradients(generator_loss, generator_variables))
   whole = _Tower(*map(towers.join, zip(*tower_list)))
   if len(devices) > 1:
     critic_loss, generator_loss, scalars, estimate = _losses(config, whole, check)
