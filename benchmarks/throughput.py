@@ -69,7 +69,7 @@ class Run:
     self._tf = tf
     self._dataset = data.load(run_config)
     self.config = run_config = dataclasses.replace(run_config, vocabulary=self._dataset.vocabulary)
-    self._feed = training.summaries.feed
+    self._critic_feed = training.critic_feed
     self.critic_step = 0
     self._graph = tf.Graph()
     with self._graph.as_default():
@@ -88,8 +88,8 @@ class Run:
     self._scope.__exit__(*exception)
     self.session.close()
 
-  def batch(self):
-    return data.batch(self.config, self._dataset, self.critic_step)
+  def feed(self):
+    return self._critic_feed(self.built, data.batch(self.config, self._dataset, self.critic_step))
 
   def held_out(self):
     return data.encode(self.config, self._dataset.validation)
@@ -98,7 +98,7 @@ class Run:
     if self.built.before_critic is not None:
       self.session.run(self.built.before_critic)
     estimate = self.built.scalars[self.built.estimate]
-    self.session.run([self.built.train_critic, estimate], self._feed(self.built, self.batch()))
+    self.session.run([self.built.train_critic, estimate], self.feed())
     self.critic_step += 1
 
   def generator_update(self):
@@ -144,7 +144,7 @@ def measure(tf, training, variant, peak):
 
       def summarise():  # as often as a cycle has them: the last with histograms
         for at in range(every, cycle + 1, every):
-          training.summaries.write(run.config, run.built, run.session, writer, run.batch(), held_out, at, 0)
+          training.summaries.write(run.config, run.built, run.session, writer, run.feed(), held_out, at, 0)
 
       seconds(run.step, 2), seconds(summarise, 1)
       steps, written, peaks = [], [], []

@@ -13,8 +13,9 @@ from PIL import Image
 from wgan_tf1 import UserError
 from wgan_tf1 import config
 from wgan_tf1 import images
+from wgan_tf1 import pictures
+from wgan_tf1 import precision
 from wgan_tf1 import sampling
-from wgan_tf1 import training
 from wgan_tf1.graph import Sampler
 from wgan_tf1.graph import build_sampler
 
@@ -245,11 +246,11 @@ def test_points_are_plotted_with_the_trained_networks(runs, monkeypatch, name, r
   """Also of more points than are held out."""
   calls = []
 
-  def draw_points(graph, session, real, latents):
+  def points(graph, session, real, latents):
     variables = graph.generator_variables + graph.critic_variables
     calls.append((real.shape, latents.shape, session.run({v.op.name: v for v in variables})))
 
-  monkeypatch.setattr(training, 'draw_points', draw_points)
+  monkeypatch.setattr(pictures, 'points', points)
   assert sampling.plot_points(config.load(str(runs / name)), np.zeros([3000, 2]), 1) == (1, None)
   ((real_shape, latents_shape, variables),) = calls
   assert (real_shape, latents_shape) == ((real_count, 2), (3000, 2))
@@ -280,6 +281,27 @@ def test_an_exported_model_has_the_averaged_weights_and_no_others(runs, drawn):
   for name in names:
     average = name if '/moving_' in name else name + '/ExponentialMovingAverage'
     assert (exported.get_tensor(name) == trained.get_tensor(average)).all(), name
+
+
+def test_an_exported_model_names_no_gradient_of_this_package(runs, tmp_path, monkeypatch):
+  monkeypatch.setattr(precision, '_PATCHES_FROM', 1)  # as large layers have them
+  gradients, portable = [], sampling._make_portable
+
+  def read(path):
+    model = sampling.saved_model_pb2.SavedModel()
+    with open(path, 'rb') as f:
+      model.ParseFromString(f.read())
+    gradients.append([n.name for n in model.meta_graphs[0].graph_def.node if '_gradient_op_type' in n.attr])
+
+  def make_portable(path):
+    read(path)
+    portable(path)
+    read(path)
+
+  monkeypatch.setattr(sampling, '_make_portable', make_portable)
+  sampling.export(config.load(str(runs / 'norm')), str(tmp_path / 'model'))
+  before, after = gradients
+  assert before and not after
 
 
 def test_a_directory_is_exported_whole_or_not_at_all(runs, tmp_path, monkeypatch):

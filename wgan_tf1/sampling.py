@@ -11,6 +11,7 @@ from wgan_tf1 import UserError
 from wgan_tf1 import checkpoints
 from wgan_tf1 import data
 from wgan_tf1 import images
+from wgan_tf1 import pictures
 from wgan_tf1 import text_files
 from wgan_tf1 import training
 from wgan_tf1.config import sample_classes
@@ -73,7 +74,7 @@ def plot_points(config, latents, checkpoint_step=None):
     graph = build_graph(config)
     variables = tf.global_variables('generator/') + tf.global_variables('critic/') + [graph.global_step]
     step = _restore(session, tf.train.Saver(variables), config, checkpoint_step)
-    return step, training.draw_points(graph, session, real, latents)
+    return step, pictures.points(graph, session, real, latents)
 
 
 def export(config, path, checkpoint_step=None):
@@ -125,12 +126,15 @@ def _restore(session, saver, config, checkpoint_step):
 
 
 def _make_portable(path):
-  """Takes out of a saved_model.pb what TensorFlow 2 writes at every variable and TensorFlow 1.15 refuses."""
+  """Takes out of a saved_model.pb what a process without this package, or TensorFlow 1.15, has no use for.
+
+  TensorFlow 2 writes a name at every variable that 1.15 refuses; `precision` names gradients that only it has.
+  """
   with open(path, 'rb') as f:
     model = saved_model_pb2.SavedModel.FromString(f.read())
   for node in model.meta_graphs[0].graph_def.node:
-    if 'debug_name' in node.attr:
-      del node.attr['debug_name']
+    for name in ('debug_name', '_gradient_op_type'):
+      node.attr.pop(name, None)
   with open(path, 'wb') as f:
     f.write(model.SerializeToString())
 

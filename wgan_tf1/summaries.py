@@ -56,15 +56,7 @@ def text(tag, content):
   )])  # fmt: skip
 
 
-def feed(graph, batch):
-  """A batch for the critic: fake samples are made of the classes of the real ones, as the WGAN-GP code has it."""
-  feed = {graph.real: batch.real}
-  if graph.labels is not None:
-    feed.update({graph.real_labels: batch.labels, graph.labels: batch.labels})
-  return feed
-
-
-def write(config, graph, session, writer, batch, held_out, step, steps_per_second):
+def write(config, graph, session, writer, feed, held_out, step, steps_per_second):
   """Writes the scalars, and at every `HISTOGRAMS_EVERY`-th time the histograms.
 
   Called between the critic updates and the generator update of `step`: of the critic that the generator is about to
@@ -76,7 +68,7 @@ def write(config, graph, session, writer, batch, held_out, step, steps_per_secon
     graph: a `graph.Graph`.
     session: the session that trains it.
     writer: an `events.EventWriter`.
-    batch: the `data.Batch` to come.
+    feed: the critic's, of the batch to come.
     held_out: float32 [N, ...], held-out samples.
     step: the generator update about to be made, counted from 1.
     steps_per_second: generator updates a second, to be written among the rest.
@@ -84,7 +76,7 @@ def write(config, graph, session, writer, batch, held_out, step, steps_per_secon
   fetches = {'scalars': graph.scalars, 'fake_scores': graph.fake_scores}
   if step % (config.summary_every_steps * HISTOGRAMS_EVERY) == 0:
     fetches['histograms'] = graph.histograms
-  values = session.run(fetches, feed(graph, batch))
+  values = session.run(fetches, feed)
   scalars = dict(values['scalars'], steps_per_second=steps_per_second)
   # In batches, as in training: batch norm looks at all of one, and large images fill the memory.
   chunks = [held_out[i : i + config.batch_size] for i in range(0, len(held_out), config.batch_size)]

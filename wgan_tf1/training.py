@@ -20,6 +20,7 @@ from wgan_tf1 import config as configs
 from wgan_tf1 import data
 from wgan_tf1 import evaluation
 from wgan_tf1 import images
+from wgan_tf1 import pictures
 from wgan_tf1 import precision
 from wgan_tf1 import small_classifier
 from wgan_tf1 import summaries
@@ -164,9 +165,9 @@ def _train_loop(config, dataset, graph, session, saver, writer, member, stopped)
         if member.chief and (step + 1) // config.summary_every_steps > timed_step // config.summary_every_steps:
           now = time.perf_counter()
           steps_per_second = (step + 1 - timed_step) / (now - timed_at)
-          batch = batches.peek()
+          feed = critic_feed(graph, batches.peek())
           with _writing(config.run_dir):
-            summaries.write(config, graph, session, writer, batch, held_out, step + 1, steps_per_second)
+            summaries.write(config, graph, session, writer, feed, held_out, step + 1, steps_per_second)
           timed_step, timed_at = step + 1, now
         run = _traced(config, session, writer, 'generator', step + 1)
         feed = {graph.fake_count: config.generator_batch_size}
@@ -206,12 +207,20 @@ def _evaluator(config, dataset):
   return evaluation.evaluator(config, dataset, classifier=classifier)
 
 
+def critic_feed(graph, batch):
+  """Returns the feed of a `data.Batch`: fake samples are of the classes of the real ones, as in the WGAN-GP code."""
+  feed = {graph.real: batch.real}
+  if graph.labels is not None:
+    feed.update({graph.real_labels: batch.labels, graph.labels: batch.labels})
+  return feed
+
+
 def _critic_update(graph, member, session, batch, run):
   """One update of the critic, by `session.run` or what `_traced` returns; returns the estimate before it."""
   if graph.before_critic is not None:
     session.run(graph.before_critic)
   fetches = [graph.train_critic, graph.scalars[graph.estimate]]
-  _, estimate = member.update_critic(run, fetches, summaries.feed(graph, batch))
+  _, estimate = member.update_critic(run, fetches, critic_feed(graph, batch))
   return estimate
 
 
@@ -418,7 +427,8 @@ def _write_samples(config, graph, session, writer, held_out, step):
     content = ''.join(line + '\n' for line in lines).encode()
     summary = summaries.text('samples', content.decode())
   else:
-    picture = draw_points(graph, session, held_out) if config.form == 'points' else _draw_grid(config, graph, session)
+    points = config.form == 'points'
+    picture = pictures.points(graph, session, held_out) if points else pictures.grid(config, graph, session)
     content = images.encode_png(picture)
     height, width, channels = picture.shape
     image = tf.Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=content)
@@ -426,30 +436,3 @@ def _write_samples(config, graph, session, writer, held_out, step):
   with _writing(config.run_dir):
     data.write_file(_sample_path(config, step), content)
     writer.add_summary(summary, step)
-
-
-def _draw_grid(config, graph, session):
-  """The samples of the fixed latents in 8 rows, one column for each class if there are any: uint8 [H, W, C]."""
-  samples = images.to_uint8(session.run(graph.samples), config.pixel_minimum)
-  return images.grid(samples, columns=len(samples) // 8)
-
-
-def draw_points(graph, session, real, latents=None):
-  """Real and generated points over the critic's level lines, as in WGAN-GP (1704.00028) figure 1.
-
-  Args:
-    graph: a `graph.Graph` of points.
-    session: a session that has its variables.
-    real: float32 [N, 2].
-    latents: float32 [N, Z]; None is the run's fixed ones.
-
-  Returns:
-    uint8 [H, W, 3].
-  """
-  feed = {graph.real: real}
-  if latents is not None:
-    feed[graph.sample_latents] = latents
-  fake = session.run(graph.samples, feed)
-  axis = np.linspace(-1.4, 1.4, 100, dtype=np.float32) * np.abs(real).max()
-  scores = session.run(graph.real_scores, {graph.real: np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)})
-  return images.plot_points(real, fake, axis, scores.reshape(100, 100))
