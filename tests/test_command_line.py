@@ -302,6 +302,14 @@ def test_sampling_mistakes_are_one_line(whole, tmp_path):
   assert 'out=file/x.png' in _refused(tmp_path, 'sample.py', run, '--out=file/x.png')
 
 
+def test_a_reader_that_leaves_is_no_fault():
+  program = "from wgan_tf1 import cli; cli.run(lambda: print('x' * 10**6))"  # more than a pipe holds
+  process = subprocess.Popen([sys.executable, '-c', program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+  process.stdout.close()
+  assert process.stderr.read() == b'' and process.wait() == 141
+  process.stderr.close()
+
+
 def test_presets_are_listed(tmp_path):
   out, err = _run(tmp_path, 'train.py', '--list_presets')
   header, *rows, note = out.splitlines()

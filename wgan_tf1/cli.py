@@ -16,7 +16,8 @@ def run(main):
   """Parses the flags, runs `main()`, and exits with the status that it returns.
 
   Exits 0 after --help; 2 after a bad flag or a `UserError`, whose message goes to standard error as
-  one line; 130 after a Ctrl-C that `main` did not handle. Other exceptions keep their traceback.
+  one line; 130 after a Ctrl-C that `main` did not handle; 141 where standard output was closed. Other exceptions keep
+  their traceback.
 
   Args:
     main: a function of no arguments that returns an exit status (None is 0).
@@ -28,11 +29,16 @@ def run(main):
     unparsed = flags.FLAGS(sys.argv)[1:]
     if unparsed:
       raise UserError('%r is not a flag; see --help' % unparsed[0])
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()  # so that nobody being there to read it is known here
+    sys.exit(status)
   except flags.Error as e:
     message = '%s; see --help' % str(e).replace('\n', ' ').rstrip('.')
   except UserError as e:
     message = str(e)
+  except BrokenPipeError:  # `| head` has seen enough
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more as it ends
+    sys.exit(141)
   except KeyboardInterrupt:
     print('\n%s: interrupted' % sys.argv[0], file=sys.stderr)
     sys.exit(130)
