@@ -7,13 +7,14 @@ from wgan_tf1 import config as configs
 from wgan_tf1 import layers
 from wgan_tf1 import networks
 from wgan_tf1 import precision
+from wgan_tf1 import towers
 from wgan_tf1 import training
 
 NEEDS_TF2 = pytest.mark.skipif(tf.__version__.startswith('1.'), reason='bfloat16 kernels')
 
 
 def test_where_bfloat16_is_refused(monkeypatch):
-  monkeypatch.setattr(precision, 'gpus', lambda: [])
+  monkeypatch.setattr(towers, 'gpus', lambda: [])
   precision.check('fp32', '1.15.5', set())
   for has in ({'avx2', 'avx512_bf16'}, {'amx_bf16'}):
     precision.check('bf16', '2.21.0', has)
@@ -21,12 +22,12 @@ def test_where_bfloat16_is_refused(monkeypatch):
     precision.check('bf16', '1.15.5', {'amx_bf16'})
   with pytest.raises(UserError, match='gains nothing here: the processor has neither amx_bf16 nor avx512_bf16'):
     precision.check('bf16', '2.21.0', {'avx2', 'avx512f'})
-  monkeypatch.setattr(precision, 'gpus', lambda: ['GPU:0'])
+  monkeypatch.setattr(towers, 'gpus', lambda: ['GPU:0'])
   precision.check('bf16', '2.21.0', set())
 
 
 def test_training_is_refused_before_anything_is_written(tiny, tmp_path, monkeypatch):
-  monkeypatch.setattr(precision, 'gpus', lambda: [])
+  monkeypatch.setattr(towers, 'gpus', lambda: [])
   monkeypatch.setattr(precision, 'processor_flags', lambda: {'avx2'})
   with pytest.raises(UserError, match='precision=bf16'):
     training.train(tiny(precision='bf16', run_dir=str(tmp_path / 'run')))
@@ -82,7 +83,7 @@ def test_gradients_by_patches_are_tensorflows_own(monkeypatch, kind, size, strid
 def test_which_filter_gradients_are_made_of_patches(monkeypatch):
   monkeypatch.setattr(precision, '_PATCHES_FROM', 3 * 3 * 4 * 8)
   for filters, seen, by_patches in ((8, [], True), (7, [], False), (8, ['GPU:0'], False)):
-    monkeypatch.setattr(precision, 'gpus', lambda: seen)
+    monkeypatch.setattr(towers, 'gpus', lambda: seen)
     with tf.Graph().as_default() as graph:
       weights = tf.ones([3, 3, 4, filters])
       tf.gradients(precision.conv2d(tf.ones([1, 8, 8, 4]), weights, 2), weights)

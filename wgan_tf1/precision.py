@@ -8,6 +8,7 @@ import contextlib
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import UserError
+from wgan_tf1 import towers
 
 _DTYPES = {'fp32': tf.float32, 'bf16': tf.bfloat16}
 _BF16_INSTRUCTIONS = {'avx512_bf16', 'amx_bf16'}
@@ -17,11 +18,6 @@ _PATCHES_FROM = 2**20
 _NARROW = 16
 
 _arithmetic = ['fp32']  # the innermost `arithmetic` is the last
-
-
-def gpus():
-  """Returns the GPUs that TensorFlow sees."""
-  return tf.config.experimental.list_physical_devices('GPU')
 
 
 def processor_flags():
@@ -49,7 +45,7 @@ def check(precision, version=tf.__version__, instructions=None):
   if version.startswith('1.'):
     raise UserError('precision=bf16 needs TensorFlow 2, and this is %s: leave it out' % version)
   instructions = processor_flags() if instructions is None else instructions
-  if not instructions & _BF16_INSTRUCTIONS and not gpus():
+  if not instructions & _BF16_INSTRUCTIONS and not towers.gpus():
     raise UserError(
       'precision=bf16 gains nothing here: the processor has neither %s, and there is no GPU: leave it out'
       % ' nor '.join(sorted(_BF16_INSTRUCTIONS))
@@ -98,7 +94,7 @@ def conv2d_transpose(x, weights, shape, stride):
 
 def _filter_gradients(weights):
   """A scope whose convolutions with `weights` have the gradients below, if that is the faster way."""
-  by_patches = not gpus() and (weights.dtype == tf.bfloat16 or weights.shape.num_elements() >= _PATCHES_FROM)
+  by_patches = not towers.gpus() and (weights.dtype == tf.bfloat16 or weights.shape.num_elements() >= _PATCHES_FROM)
   names = ('Conv2D', 'Conv2DBackpropInput') if by_patches else ()
   return tf.get_default_graph().gradient_override_map({name: name + 'ByPatches' for name in names})
 

@@ -24,6 +24,11 @@ class Replica(NamedTuple):
 ALONE = Replica(0, 1, None)
 
 
+def gpus():
+  """Returns the GPUs that TensorFlow sees."""
+  return tf.config.experimental.list_physical_devices('GPU')
+
+
 def split(tensor, parts):
   """Divides a batch: [N, ...] -> `parts` tensors of N / parts rows, in order; the last have one more if it must be.
 

@@ -24,6 +24,7 @@ from wgan_tf1 import pictures
 from wgan_tf1 import precision
 from wgan_tf1 import small_classifier
 from wgan_tf1 import summaries
+from wgan_tf1 import towers
 from wgan_tf1.events import EventWriter
 from wgan_tf1.graph import NOT_FINITE
 from wgan_tf1.graph import build_graph
@@ -320,7 +321,7 @@ def _devices(config):
   """
   if config.num_gpus == 1:
     return ('',)
-  found = len(tf.config.experimental.list_physical_devices('GPU'))
+  found = len(towers.gpus())
   if found < config.num_gpus:
     raise UserError('num_gpus=%d: TensorFlow sees %d GPUs on this machine' % (config.num_gpus, found))
   return ['/gpu:%d' % i for i in range(config.num_gpus)]
@@ -330,7 +331,7 @@ def _session_config(config):
   session_config = tf.ConfigProto(allow_soft_placement=True, log_device_placement=config.log_device_placement)
   session_config.gpu_options.allow_growth = config.allow_growth
   session_config.gpu_options.per_process_gpu_memory_fraction = config.gpu_memory_fraction
-  if not precision.gpus():
+  if not towers.gpus():
     # One operation at a time, on every core: two of them share the cores badly, and fetch each other's cache lines.
     session_config.inter_op_parallelism_threads = 1
   return session_config
