@@ -82,13 +82,13 @@ def _define_flags():
 def print_presets():
   """Prints name, source, network, data, variants and parameters of each preset."""
   with cli.quiet_tensorflow():
-    from wgan_tf1 import graph
+    from wgan_tf1 import models
 
   rows = [('name', 'source', 'network', 'data', 'variants', 'parameters: generator, critic')]
   for preset, settings in config.PRESETS.items():
     by_count = {}  # parameters -> the variants and networks that have so many
     for variant, run_config in _allowed(preset).items():
-      counts = ', '.join(format(n, ',') for n in graph.count_parameters(run_config))
+      counts = ', '.join(format(n, ',') for n in models.count_parameters(run_config))
       by_count.setdefault((run_config.architecture, counts), []).append(variant)
     for i, ((architecture, counts), variants) in enumerate(by_count.items()):
       first = (preset, settings['source']) if i == 0 else ('', '')
@@ -96,7 +96,7 @@ def print_presets():
   widths = [max(map(len, column)) for column in zip(*rows)]
   for row in rows:
     print('  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-  print('Parameters of text-char are for a vocabulary of %d characters.' % graph.NOMINAL_VOCABULARY)
+  print('Parameters of text-char are for a vocabulary of %d characters.' % models.NOMINAL_VOCABULARY)
 
 
 def main():

@@ -197,7 +197,7 @@ def settings(folder, chance):
   """A config.json, its bytes or its values, and the networks that it asks for."""
   import tensorflow.compat.v1 as tf
 
-  from wgan_tf1 import graph as graphs
+  from wgan_tf1 import models
 
   preset = chance.choice(sorted(config.PRESETS))
   whole = config.make(preset, 'gan', run_dir=folder)
@@ -218,7 +218,7 @@ def settings(folder, chance):
     return RIGHT
   with tf.Graph().as_default():
     if not found.fixed_generator:
-      graphs.build_sampler(found)
+      models.build_sampler(found)
   return ALTERED
 
 

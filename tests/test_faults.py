@@ -19,7 +19,7 @@ from wgan_tf1 import UserError
 from wgan_tf1 import checkpoints
 from wgan_tf1 import config as configs
 from wgan_tf1 import data
-from wgan_tf1 import graph as graphs
+from wgan_tf1 import models
 from wgan_tf1 import training
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -283,4 +283,4 @@ def test_data_that_are_removed_end_the_run_and_it_goes_on_once_they_are_back(tmp
 ])  # fmt: skip
 def test_a_config_from_elsewhere_chooses_among_what_is_there(changes, words):
   with tf.Graph().as_default(), pytest.raises(UserError, match=words):
-    graphs.build_sampler(configs.make(width=2, **changes))
+    models.build_sampler(configs.make(width=2, **changes))

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import config as configs
-from wgan_tf1 import graph as graphs
+from wgan_tf1 import models
 from wgan_tf1 import networks
 
 
@@ -85,7 +84,7 @@ def test_drawn_labels(running, tiny):
           drawn[seed, run, critic_step + global_step] = labels
       assert session.run(graph.sample_labels).tolist() == [1, 3, 7] * 8
       assert session.run(tf.shape(graph.labels)).tolist() == [4]
-      assert graphs.sample_count(config) == 24 == len(session.run(graph.sample_latents))
+      assert models.sample_count(config) == 24 == len(session.run(graph.sample_latents))
   for labels in drawn.values():
     values, counts = np.unique(labels, return_counts=True)
     assert values.tolist() == [1, 3, 7] and np.abs(counts - 1000).max() < 6 * (3000 * 1 / 3 * 2 / 3) ** 0.5
@@ -95,11 +94,6 @@ def test_drawn_labels(running, tiny):
     for a, b in ((0, 1), (0, 3), (1, 3)):
       assert not np.array_equal(drawn[seed, 0, a], drawn[seed, 0, b])
   assert not np.array_equal(drawn[0, 0, 0], drawn[1, 0, 0])
-
-
-def test_each_class_is_sampled_in_turn(tiny):
-  config = tiny(preset='cifar10-resnet-acgan')
-  assert configs.sample_classes(config) == tuple(range(10)) and graphs.sample_count(config) == 80
 
 
 def test_fake_count_is_the_generators_batch_size(running, tiny):
@@ -225,37 +219,6 @@ def test_a_fixed_generator_is_real_points_and_noise(running, tiny, variant):
     assert session.run(graph.histograms, {graph.real: real})
 
 
-@pytest.mark.parametrize(
-  'preset, ema_decay', [('blog-mnist-bn', 0.0), ('blog-mnist-bn', 0.5), ('cifar10-resnet-acgan', 0.0)]
-)
-def test_the_sampler_makes_what_the_run_samples(running, tiny, tmp_path, preset, ema_decay):
-  config = tiny('gan', preset=preset, width=2, ema_decay=ema_decay, generator_learning_rate=0.01)
-  latents, labels = np.random.RandomState(0).normal(size=[5, 128]), [3, 1, 4, 1, 5]
-  with running(config) as (graph, session):
-    feed = {graph.sample_latents: latents}
-    if config.class_count:
-      feed[graph.sample_labels] = labels
-    start = session.run(graph.samples, feed)
-    for _ in range(2):
-      session.run(graph.train_generator)
-    samples = session.run(graph.samples, feed)
-    assert np.abs(start - samples).max() > 1e-4
-    path = tf.train.Saver().save(session, str(tmp_path / 'model'))
-  with tf.Graph().as_default(), tf.Session() as session:
-    sampler = graphs.build_sampler(config)
-    assert not tf.global_variables('critic/')
-    tf.train.Saver(sampler.variables).restore(session, path)
-    feed = {sampler.latents: latents}
-    if config.class_count:
-      feed[sampler.labels] = labels
-    np.testing.assert_array_equal(session.run(sampler.samples, feed), samples)
-    if config.class_count:
-      other = session.run(sampler.samples, {sampler.latents: latents, sampler.labels: [3, 1, 4, 1, 6]})
-      assert np.array_equal(other[:4], samples[:4]) and not np.allclose(other[4], samples[4])
-    else:
-      assert sampler.labels is None
-
-
 def test_a_sample_does_not_depend_on_its_neighbours(running, tiny):
   """With batch norm: it is by the moving averages. In training it is by the batch, and does."""
   with running(tiny('gan', preset='blog-mnist-bn', width=4)) as (graph, session):
@@ -274,13 +237,3 @@ def test_a_sample_does_not_depend_on_its_neighbours(running, tiny):
       together, alone = session.run(tensor, {feed: z}), session.run(tensor, {feed: z[:2]})
       assert (np.abs(together[:2] - alone).max() > 1e-3) == depends
       assert depends or np.allclose(together[:2], alone, atol=1e-5)
-
-
-def test_shapes_of_samples_by_form(tiny):
-  assert graphs.sample_shape(tiny()) == (32, 32, 1)
-  text = tiny('gp', preset='text-char')
-  assert graphs.sample_shape(text) == (32, graphs.NOMINAL_VOCABULARY)
-  assert graphs.sample_shape(tiny('gp', preset='text-char', vocabulary='\nab')) == (32, 3)
-  toy = tiny('gp', preset='toy-swissroll')
-  assert graphs.sample_shape(toy) == (2,)
-  assert [graphs.sample_count(c) for c in (tiny(), text, toy)] == [64, 64, 512]

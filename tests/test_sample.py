@@ -16,8 +16,8 @@ from wgan_tf1 import images
 from wgan_tf1 import pictures
 from wgan_tf1 import precision
 from wgan_tf1 import sampling
-from wgan_tf1.graph import Sampler
-from wgan_tf1.graph import build_sampler
+from wgan_tf1.models import Sampler
+from wgan_tf1.models import build_sampler
 
 pytestmark = pytest.mark.xdist_group('sample')  # the runs that it draws from are made once
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import UserError
 from wgan_tf1 import graph as graphs
+from wgan_tf1 import models
 from wgan_tf1 import towers
 from wgan_tf1 import training
 
@@ -24,7 +25,7 @@ def _running(config, **kwargs):
 
 def _batch(config):
   random = np.random.RandomState(3)
-  real = random.uniform(-1, 1, (config.batch_size,) + graphs.sample_shape(config))
+  real = random.uniform(-1, 1, (config.batch_size,) + models.sample_shape(config))
   return real, random.randint(0, config.class_count or 1, config.batch_size)
 
 

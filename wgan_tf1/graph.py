@@ -6,18 +6,14 @@ from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import UserError
 from wgan_tf1 import layers
 from wgan_tf1 import losses
-from wgan_tf1 import networks
-from wgan_tf1 import precision
+from wgan_tf1 import models
 from wgan_tf1 import towers
 from wgan_tf1.config import sample_classes
 
 # Every check of the graph says this first, so that the training loop knows its own alarm.
 NOT_FINITE = 'not finite: '
-
-NOMINAL_VOCABULARY = 96  # characters: a newline and printable ASCII; for counts before there is a text
 
 
 class Graph(NamedTuple):
@@ -34,7 +30,7 @@ class Graph(NamedTuple):
   latents                float32 [N, Z]    drawn anew for each update; can be fed
   labels                 int32 [N]         likewise, for class-conditional networks; else None
   interpolation_weights  float32 [N]       likewise, [B]; used by gp
-  sample_latents         float32 [N, Z]    drawn once for a seed, [sample_count(config), Z]; can be fed
+  sample_latents         float32 [N, Z]    drawn once for a seed, `models.sample_count` of them; can be fed
   sample_labels          int32 [N]         each class in turn; can be fed; else None
   samples                float32 [N, ...]  what the generator makes of them; needs `real` with a fixed generator
   fake                   float32 [N, ...]  what it makes of `latents`; needs `real` with a fixed generator
@@ -94,22 +90,6 @@ class _Tower(NamedTuple):
   real_logits: Any
   fake_logits: Any
   norms: Any
-
-
-class Sampler(NamedTuple):
-  """A generator alone, as a trained run samples from it.
-
-  Field      Shape, dtype      Meaning
-  latents    float32 [N, Z]    placeholder
-  labels     int32 [N]         placeholder, for class-conditional networks; else None
-  samples    float32 [N, ...]  the generator's, by its moving averages
-  variables  dict              name in a checkpoint -> variable
-  """
-
-  latents: Any
-  labels: Any
-  samples: Any
-  variables: Dict[str, Any]
 
 
 class TorchRMSProp(tf.train.Optimizer):
@@ -206,22 +186,6 @@ def _step_counter(name):
   )  # fmt: skip
 
 
-def sample_shape(config):
-  """Returns the shape of one sample: (H, W, C), (L, V) or (2,)."""
-  if config.form == 'image':
-    return config.image_size, config.image_size, config.image_channels
-  if config.form == 'text':
-    return config.text_length, len(config.vocabulary) if config.vocabulary else NOMINAL_VOCABULARY
-  return (2,)
-
-
-def sample_count(config):
-  """Returns how many samples are drawn from the run's fixed latents: a grid of 8 rows, or a cloud of points."""
-  if config.form == 'points':
-    return 512  # as many as are held out for summaries: a fixed generator adds each latent to a real point
-  return 8 * (len(sample_classes(config)) if config.class_count else 8)
-
-
 def _draws(config, updates, count, replica):
   """What an update draws: functions of (seed, updates so far) alone, so that a resumed run repeats none and skips none.
 
@@ -239,7 +203,7 @@ def _draws(config, updates, count, replica):
   mine = lambda drawn: tf.split(drawn, pieces)[replica.index] if replica.combine else drawn
   latents = mine(tf.random.stateless_normal([count * pieces, z], tf.stack([seed, 2 * updates])))
   weights = mine(tf.random.stateless_uniform([config.batch_size * pieces], tf.stack([seed, 2 * updates + 1])))
-  sample_latents = tf.random.stateless_normal([sample_count(config), z], [seed, -1])
+  sample_latents = tf.random.stateless_normal([models.sample_count(config), z], [seed, -1])
   if not config.class_count:
     return latents, weights, sample_latents, None, None
   classes = tf.constant(sample_classes(config), tf.int32)
@@ -265,69 +229,6 @@ def _learning_rate(config, rate, global_step):
     return rate
   done = tf.cast(global_step.read_value(), tf.float32) / config.learning_rate_decay_steps
   return rate * tf.maximum(0.0, 1 - done)
-
-
-def _networks(config):
-  """Returns generator(latents, labels, training) and critic(samples) -> (scores, logits or None), of this run."""
-  if config.architecture not in networks.ARCHITECTURES:  # of a config.json from elsewhere
-    known = ', '.join(networks.ARCHITECTURES)
-    raise UserError('architecture=%s is unknown: it is one of %s' % (config.architecture, known))
-  generator, critic = networks.ARCHITECTURES[config.architecture]
-  classes = {'class_count': config.class_count} if config.class_count else {}
-
-  def generate(latents, labels, training):
-    labelled = dict(classes, labels=labels) if classes else {}
-    shape = sample_shape(config)
-    with precision.arithmetic(config.precision):
-      made = generator(
-        latents, shape=shape, width=config.width, norm=config.generator_norm, training=training, **labelled
-      )
-    if made.shape.as_list()[1:] != list(shape):
-      raise UserError(
-        'architecture=%s makes samples of shape %s, and the settings say %s: correct them'
-        % (config.architecture, made.shape.as_list()[1:], list(shape))
-      )
-    return made
-
-  def score(samples):
-    with precision.arithmetic(config.precision):
-      scores = critic(samples, width=config.width, norm=config.critic_norm, **classes)
-    return scores if classes else (scores, None)
-
-  return generate, score
-
-
-def count_parameters(config):
-  """Returns the numbers of trainable parameters of a run's generator and critic."""
-  generate, score = _networks(config)
-  with tf.Graph().as_default():
-    labels = tf.zeros([1], tf.int32) if config.class_count else None
-    generate(tf.zeros([1, config.latent_size]), labels, training=False)
-    score(tf.zeros([1, *sample_shape(config)]))
-    count = lambda scope: sum(v.shape.num_elements() for v in tf.trainable_variables(scope))
-    return count('generator/'), count('critic/')
-
-
-def build_sampler(config):
-  """Adds a run's generator, for sampling alone, to the default graph.
-
-  Args:
-    config: a `config.Config` as a run directory has it.
-
-  Returns:
-    A `Sampler`.
-  """
-  generate, _ = _networks(config)
-  latents = tf.placeholder(tf.float32, [None, config.latent_size], 'latents')
-  labels = tf.placeholder(tf.int32, [None], 'labels') if config.class_count else None
-  samples = generate(latents, labels, training=False)
-  variables = {v.op.name: v for v in tf.global_variables()}
-  if config.ema_decay:
-    averages = tf.train.ExponentialMovingAverage(config.ema_decay)
-    variables.update({averages.average_name(v): v for v in tf.trainable_variables()})
-    for v in tf.trainable_variables():
-      del variables[v.op.name]
-  return Sampler(latents, labels, samples, variables)
 
 
 def _tower(config, generate, score, real, real_labels, latents, labels, interpolation_weights):
@@ -400,7 +301,7 @@ def build_graph(config, devices=('',), replica=towers.ALONE):
     A `Graph`.
   """
   tf.set_random_seed(config.seed)
-  generate, score = _networks(config)
+  generate, score = models.networks_of(config)
   global_step = _step_counter('global_step')
   critic_step = _step_counter('critic_step')
 
@@ -410,7 +311,7 @@ def build_graph(config, devices=('',), replica=towers.ALONE):
     latents = tf.placeholder_with_default(draws[0], [None, config.latent_size], 'latents')
     interpolation_weights = tf.placeholder_with_default(draws[1], [None], 'interpolation_weights')
     sample_latents = tf.placeholder_with_default(draws[2], [None, config.latent_size], 'sample_latents')
-    real = tf.placeholder(tf.float32, [None, *sample_shape(config)], 'real')
+    real = tf.placeholder(tf.float32, [None, *models.sample_shape(config)], 'real')
     real_labels = labels = sample_labels = None
     if config.class_count:
       real_labels = tf.placeholder(tf.int32, [None], 'real_labels')

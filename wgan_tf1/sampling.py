@@ -16,7 +16,7 @@ from wgan_tf1 import text_files
 from wgan_tf1 import training
 from wgan_tf1.config import sample_classes
 from wgan_tf1.graph import build_graph
-from wgan_tf1.graph import build_sampler
+from wgan_tf1.models import build_sampler
 
 BATCH_SIZE = 64  # samples generated at once, however many are asked for
 
