@@ -142,10 +142,10 @@ CLAIMS = [
 
 
 REMARKS = (
-  'After 400 updates the runs differ in how far they have come, more than in whether they work. The Frechet distance of '
-  'the clipped WGAN with constant filters had not moved for the first 200, and none of the three had the MLP generator '
-  'beyond a class or a few, with the GAN no worse than WGAN. What no run of this length can show is the collapse that '
-  'the paper saw at the end of a long one.'
+  'After 400 updates the runs differ in how far they have come, more than in whether they work. The Frechet distance '
+  'of the clipped WGAN with constant filters had not moved for the first 200, and none of the three had brought the '
+  'MLP generator far, the GAN no less than WGAN. What no run of this length can show is the collapse that the paper '
+  'saw at the end of a long one.'
 )
 
 
