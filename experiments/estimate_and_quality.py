@@ -160,7 +160,7 @@ REMARKS = (
   'Both convolutional runs of the Wasserstein GANs bear the paper out, the penalised one almost without exception. Its '
   'MLP generator stops improving after 150 updates, while the critic goes on finding more between the two '
   'distributions: there the estimate rises although the samples stay as they are.\n\n'
-  'The plain GAN did not improve its samples at all: without batch norm its discriminator tells all of them apart '
+  'The plain GAN did not improve its samples at all: without batch norm its discriminator tells nearly all apart '
   'within 100 updates, the JS estimate stands at its bound, log 2 = 0.693, and the generator gets no gradient. That is '
   "the paper's argument against it, but not a curve on which to test its figure 4. In the failing run the critic is "
   'dead after a few updates: at this rate every weight jumps from bound to bound, and its estimate is 0 throughout.'
