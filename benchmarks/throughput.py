@@ -37,15 +37,27 @@ def seconds(function, times, clock='wall'):
   return taken
 
 
-def forward_flops(tf, scope):
-  """Floating-point operations of one sample through the layers under a name scope of the default graph."""
+def forward_flops(tf, run_config):
+  """Floating-point operations of one sample through a run's generator, and of one through its critic."""
+  from wgan_tf1 import models  # whoever has `tf` has loaded TensorFlow
+
+  generate, score = models.networks_of(run_config)
+  with tf.Graph().as_default() as graph:
+    labels = tf.zeros([1], tf.int32) if run_config.class_count else None
+    sample = generate(tf.zeros([1, run_config.latent_size]), labels, training=False)
+    generator = _products(graph)
+    score(tf.zeros(sample.shape))
+    return generator, _products(graph) - generator
+
+
+def _products(graph):
+  """Floating-point operations of a graph's products and convolutions; its batch is of a known size."""
   flops = 0
-  for op in tf.get_default_graph().get_operations():
-    if op.name.startswith(scope) and op.type in ('MatMul', 'Conv2D', 'Conv2DBackpropInput'):
+  for op in graph.get_operations():
+    if op.type in ('MatMul', 'Conv2D', 'Conv2DBackpropInput'):
       # Each weight is used once at each position of the smaller side: a convolution's output, a transposed one's input.
-      weights = op.inputs[1].shape.num_elements()
       positions = op.inputs[2].shape if op.type == 'Conv2DBackpropInput' else op.outputs[0].shape
-      flops += 2 * weights * int(np.prod(positions.as_list()[1:-1], dtype=np.int64))
+      flops += 2 * op.inputs[1].shape.num_elements() * int(np.prod(positions.as_list()[:-1], dtype=np.int64))
   return flops
 
 
@@ -69,7 +81,7 @@ class Run:
     self._tf = tf
     self._dataset = data.load(run_config)
     self.config = run_config = dataclasses.replace(run_config, vocabulary=self._dataset.vocabulary)
-    self._critic_feed = training.critic_feed
+    self._training = training
     self.critic_step = 0
     self._graph = tf.Graph()
     with self._graph.as_default():
@@ -89,7 +101,7 @@ class Run:
     self.session.close()
 
   def feed(self):
-    return self._critic_feed(self.built, data.batch(self.config, self._dataset, self.critic_step))
+    return self._training.critic_feed(self.built, data.batch(self.config, self._dataset, self.critic_step))
 
   def held_out(self):
     return data.encode(self.config, self._dataset.validation)
@@ -111,9 +123,7 @@ class Run:
 
   def flops(self):
     """Floating-point operations of a step."""
-    return step_flops(
-      self.config, *[forward_flops(self._tf, scope) for scope in ('fake/generator/', 'real/critic/')]
-    )  # fmt: skip
+    return step_flops(self.config, *forward_flops(self._tf, self.config))
 
 
 class Peak:

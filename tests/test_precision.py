@@ -47,47 +47,97 @@ def test_precision_is_a_setting_that_a_run_keeps():
     configs.make(precision='fp16')
 
 
-def _layer(kind, x, weights, stride):
+LAYERS = {'conv2d': precision.conv2d, 'conv2d_transpose': precision.conv2d_transpose}
+# How a convolution and its filter gradient are made -> what to set for it, and the operations that it then has not.
+WAYS = {
+  "TensorFlow's own": (dict(_is_deep=lambda *_: False, _by_patches=lambda *_: False), {'GatherV2'}),
+  'its filter gradient by patches': (
+    dict(_is_deep=lambda *_: False, _by_patches=lambda *_: True), {'Conv2DBackpropFilter'}
+  ),
+  'all by patches': (dict(_is_deep=lambda *_: True), {'Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter'}),
+}  # fmt: skip
+
+
+def _of_tensorflow(kind, x, weights, stride):
   if kind == 'conv2d':
-    return precision.conv2d(x, weights, stride)
+    return tf.nn.conv2d(x, weights, strides=[1, stride, stride, 1], padding='SAME')
   n, height, width = (int(d) for d in x.shape[:3])
-  return precision.conv2d_transpose(x, weights, [n, stride * height, stride * width, int(weights.shape[2])], stride)
+  shape = [n, stride * height, stride * width, int(weights.shape[2])]
+  return tf.nn.conv2d_transpose(x, weights, shape, strides=[1, stride, stride, 1], padding='SAME')
 
 
-@pytest.mark.parametrize('kind', ['conv2d', 'conv2d_transpose'])
-@pytest.mark.parametrize('size, stride', [(3, 2), (5, 2), (3, 1), (4, 2)])
-def test_gradients_by_patches_are_tensorflows_own(monkeypatch, kind, size, stride):
-  """The first gradients, and those of a penalty on the first, of both: the weights' are made of patches twice."""
+@pytest.mark.parametrize('kind', sorted(LAYERS))
+@pytest.mark.parametrize('way', sorted(WAYS))
+@pytest.mark.parametrize(
+  'size, stride, rows', [(3, 2, 6), (3, 2, 7), (5, 2, 4), (3, 1, 5), (4, 2, 6), (1, 1, 3), (2, 2, 6)]
+)
+def test_convolutions_by_patches_are_tensorflows_own(monkeypatch, way, kind, size, stride, rows):
+  """The results, the first gradients, and those of a penalty on the first, of both inputs."""
+  settings, absent = WAYS[way]
+  for name, value in settings.items():
+    monkeypatch.setattr(precision, name, value)
   random = np.random.RandomState(0)
-  x = random.normal(size=[2, 6, 6, 3]).astype(np.float32)
+  x = random.normal(size=[2, rows, rows + 1, 3]).astype(np.float32)
   shape = [size, size, 3, 5] if kind == 'conv2d' else [size, size, 5, 3]
   weights = random.normal(size=shape).astype(np.float32)
-  results, ops = [], []
-  for patches_from in (0, 2**40):
-    monkeypatch.setattr(precision, '_PATCHES_FROM', patches_from)
+  results = []
+  for make in (LAYERS[kind], lambda *args: _of_tensorflow(kind, *args)):
     with tf.Graph().as_default() as graph, tf.Session() as session:
       tensors = [tf.constant(x), tf.constant(weights)]
-      loss = tf.reduce_sum(tf.square(_layer(kind, *tensors, stride=stride)))
-      first = tf.gradients(loss, tensors)
+      y = make(*tensors, stride)
+      first = tf.gradients(tf.reduce_sum(tf.square(y)), tensors)
       # Of the square's gradient with respect to the input, as the penalty has it, and to the weights.
       second = tf.gradients(sum(tf.reduce_sum(tf.sin(g)) for g in first), tensors)
-      results.append(session.run([*first, *second]))
-      ops.append({op.type for op in graph.get_operations()})
-  assert 'ExtractImagePatches' in ops[0] and 'Conv2DBackpropFilter' not in ops[0]
-  assert 'Conv2DBackpropFilter' in ops[1] and 'ExtractImagePatches' not in ops[1]
+      results.append(session.run([y, *first, *second]))
+      made = {op.type for op in graph.get_operations()}
+      if make is LAYERS[kind]:
+        assert not made & absent and (absent == {'GatherV2'} or 'GatherV2' in made)
   for mine, tensorflows in zip(*results):
-    np.testing.assert_allclose(mine, tensorflows, rtol=1e-4, atol=1e-3 * np.abs(tensorflows).max())
+    assert mine.shape == tensorflows.shape
+    np.testing.assert_allclose(mine, tensorflows, rtol=1e-4, atol=1e-4 * np.abs(tensorflows).max())
     assert np.abs(mine).max() > 0.1
 
 
-def test_which_filter_gradients_are_made_of_patches(monkeypatch):
-  monkeypatch.setattr(precision, '_PATCHES_FROM', 3 * 3 * 4 * 8)
-  for filters, seen, by_patches in ((8, [], True), (7, [], False), (8, ['GPU:0'], False)):
-    monkeypatch.setattr(towers, 'gpus', lambda: seen)
-    with tf.Graph().as_default() as graph:
-      weights = tf.ones([3, 3, 4, filters])
-      tf.gradients(precision.conv2d(tf.ones([1, 8, 8, 4]), weights, 2), weights)
-      assert ('ExtractImagePatches' in {op.type for op in graph.get_operations()}) == by_patches
+def test_patches_and_fold_by_hand():
+  """Three pixels, two taps, stride 2: two patches, of which the second sees padding behind the last pixel."""
+  with tf.Graph().as_default(), tf.Session() as session:
+    x = tf.constant([[[[1.0], [2.0], [3.0]]]])  # [1, 1, 3, 1]
+    patches = precision._patches(x, tf.TensorShape([1, 2, 1, 1]), 2)
+    assert session.run(patches).tolist() == [[1, 2], [3, 0]]
+    p = tf.constant(
+      [[1.0, 20.0, 300.0], [4000.0, 5e4, 6e5]]
+    )  # two patches of three taps, stride 1: padded on both sides
+    assert session.run(precision._fold(p, [1, 2, 1], tf.TensorShape([1, 3, 1, 1]), 1)).ravel().tolist() == [4020, 50300]
+
+
+def test_the_batch_may_be_of_any_size(monkeypatch):
+  monkeypatch.setattr(precision, '_is_deep', lambda *_: True)
+  with tf.Graph().as_default(), tf.Session() as session:
+    x = tf.placeholder(tf.float32, [None, 4, 4, 3])
+    down = precision.conv2d(x, tf.ones([3, 3, 3, 2]), 2)
+    up = precision.conv2d_transpose(down, tf.ones([3, 3, 5, 2]), 2)
+    assert down.shape.as_list() == [None, 2, 2, 2] and up.shape.as_list() == [None, 4, 4, 5]
+    for count in (1, 3):
+      assert session.run(up, {x: np.ones([count, 4, 4, 3])}).shape == (count, 4, 4, 5)
+
+
+def test_where_patches_are_the_faster_way(monkeypatch):
+  """By the rules that their docstrings give, which are measurements."""
+  weights = {dtype: tf.ones([3, 3, 256, 512], dtype) for dtype in (tf.float32, tf.bfloat16)}  # 1.1 times 2^20
+  small = {dtype: tf.ones([3, 3, 128, 256], dtype) for dtype in (tf.float32, tf.bfloat16)}
+  monkeypatch.setattr(towers, 'gpus', lambda: [])
+  monkeypatch.setattr(precision, 'processor_flags', lambda: {'avx2'})
+  for dtype in (tf.float32, tf.bfloat16):
+    assert precision._is_deep(weights[dtype], 4) and not precision._is_deep(weights[dtype], 5)
+    assert not precision._is_deep(small[dtype], 4)
+  assert precision._by_patches(weights[tf.float32], 32) and not precision._by_patches(weights[tf.float32], 33)
+  assert not precision._by_patches(small[tf.float32], 32)
+  for some in (weights, small):
+    assert precision._by_patches(some[tf.bfloat16], 64) and not precision._by_patches(some[tf.bfloat16], 65)
+  monkeypatch.setattr(precision, 'processor_flags', lambda: {'avx2', 'avx512f'})
+  assert not precision._by_patches(weights[tf.float32], 16) and precision._by_patches(weights[tf.bfloat16], 16)
+  monkeypatch.setattr(towers, 'gpus', lambda: ['GPU:0'])
+  assert not precision._is_deep(weights[tf.float32], 4) and not precision._by_patches(weights[tf.bfloat16], 16)
 
 
 def _outputs(config, arithmetic, penalised):
@@ -110,7 +160,6 @@ def _outputs(config, arithmetic, penalised):
     assert {v.dtype.base_dtype for v in tf.global_variables()} == {tf.float32}
     products = [op for op in graph.get_operations() if op.type in ('MatMul', 'Conv2D', 'Conv2DBackpropInput')]
     assert {op.outputs[0].dtype for op in products} == {tf.bfloat16 if arithmetic == 'bf16' else tf.float32}
-    assert not [op.type for op in graph.get_operations() if op.type == 'Conv2DBackpropFilter' and arithmetic == 'bf16']
     session.run(tf.global_variables_initializer())
     return session.run([fake, scores, slopes, *gradients])
 
@@ -150,7 +199,7 @@ def test_a_convolution_in_bfloat16_and_its_gradients(kind):
   for arithmetic in ('fp32', 'bf16'):
     with tf.Graph().as_default(), tf.Session() as session, precision.arithmetic(arithmetic):
       x, weights = (tf.constant(i) for i in inputs)
-      y = tf.cast(_layer(kind, x, weights / 17, 2), tf.float32)  # of about 1
+      y = tf.cast(LAYERS[kind](x, weights / 17, 2), tf.float32)  # of about 1
       first = tf.gradients(tf.reduce_sum(tf.sin(y)), [x, weights])
       second = tf.gradients(tf.reduce_sum(tf.square(first[0])), [weights])
       results.append(session.run([y, *first, *second]))

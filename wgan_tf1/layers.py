@@ -89,11 +89,9 @@ def conv2d(x, filters, name, size=3, stride=2, init='default', bias=True):
 def conv2d_transpose(x, filters, name, size=3, stride=2, init='default', bias=False):
   """Transposed convolution, SAME padding: [N, H, W, C] -> [N, H * stride, W * stride, filters]."""
   with tf.variable_scope(name):
-    height, width, channels = (int(d) for d in x.shape[1:])
+    channels = int(x.shape[3])
     weights = _weights([size, size, filters, channels], size**2 * channels // stride**2, size**2 * filters, init)
-    shape = tf.stack([tf.shape(x)[0], height * stride, width * stride, filters])
-    y = precision.conv2d_transpose(x, weights, shape, stride)
-    y.set_shape([None, height * stride, width * stride, filters])
+    y = precision.conv2d_transpose(x, weights, stride)
     return _add_bias(y, init) if bias else y
 
 

@@ -5,6 +5,7 @@ Weights are float32 always, and cast where they are used; so their gradients, th
 
 import contextlib
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import UserError
@@ -12,8 +13,10 @@ from wgan_tf1 import towers
 
 _DTYPES = {'fp32': tf.float32, 'bf16': tf.bfloat16}
 _BF16_INSTRUCTIONS = {'avx512_bf16', 'amx_bf16'}
-# Weights from which on a float32 filter gradient is made of patches: see `_filter_gradient`.
-_PATCHES_FROM = 2**20
+# A convolution of so many weights or more, in rows of so few pixels or fewer, is a product of patches: see `_is_deep`.
+_DEEP_WEIGHTS, _DEEP_ROW = 2**20, 4
+# Pixels up to which a filter gradient is a product of patches: see `_by_patches`.
+_PATCHED_PIXELS = {'fp32': 32, 'bf16': 64}
 # An image's channels, which leave a network, are at most so many: float32 from the last convolution on.
 _NARROW = 16
 
@@ -79,23 +82,63 @@ def matmul(x, weights):
 def conv2d(x, weights, stride):
   """SAME convolution of [N, H, W, C] with [K, L, C, F], of the scope's precision, but float32 for a few F."""
   x, weights = _cast(x, weights)
-  with _filter_gradients(weights):
+  height, width = (-(-int(d) // stride) for d in x.shape[1:3])
+  if _is_deep(weights, width):
+    y = tf.matmul(_patches(x, weights.shape, stride), _as_matrix(weights))
+    return _result(tf.reshape(y, [-1, height, width, int(weights.shape[3])]))
+  with _filter_gradients(weights, height * width):
     return _result(tf.nn.conv2d(x, weights, strides=[1, stride, stride, 1], padding='SAME'))
 
 
-def conv2d_transpose(x, weights, shape, stride):
-  """Its transpose, of [N, H, W, C] with [K, L, F, C] to `shape`, an int32 tensor [4]; dtypes as there."""
+def conv2d_transpose(x, weights, stride):
+  """Its transpose, of [N, H, W, C] with [K, L, F, C]: [N, H * stride, W * stride, F]; dtypes as there."""
   x, weights = _cast(x, weights)
-  with _filter_gradients(weights):
+  height, width = (int(d) for d in x.shape[1:3])
+  size = [stride * height, stride * width, int(weights.shape[2])]
+  if _is_deep(weights, width):
+    y = tf.matmul(tf.reshape(x, [-1, int(x.shape[3])]), _as_matrix(weights), transpose_b=True)
+    return _result(_fold(y, size, weights.shape, stride))
+  with _filter_gradients(weights, height * width):
+    shape = tf.stack([tf.shape(x)[0], *size])
     y = tf.nn.conv2d_transpose(x, weights, shape, strides=[1, stride, stride, 1], padding='SAME')
-  y.set_shape([None, None, None, weights.shape[2]])
+  y.set_shape([None, *size])
   return _result(y)
 
 
-def _filter_gradients(weights):
+def _is_deep(weights, row):
+  """Whether a convolution is to be a product of patches, and so its gradients, as TensorFlow differentiates that.
+
+  oneDNN multiplies one row of the smaller side at a time, by all the weights. Where a row is short and the weights
+  outgrow the cache, it waits for them: the product takes a third to three quarters of the time, copies included.
+
+  Args:
+    weights: [K, L, C, F].
+    row: pixels in a row of the convolution's smaller side.
+  """
+  return not towers.gpus() and row <= _DEEP_ROW and weights.shape.num_elements() >= _DEEP_WEIGHTS
+
+
+def _by_patches(weights, pixels):
+  """Whether another convolution's filter gradient is to be a product of patches.
+
+  oneDNN's own kernel gains little from bfloat16, the less the fewer the pixels. In float32 it is as good as the product
+  on AVX-512; on AVX2 its accumulators outgrow the cache.
+
+  Args:
+    weights: [K, L, C, F].
+    pixels: of the convolution's smaller side, or characters.
+  """
+  if towers.gpus():
+    return False
+  if weights.dtype == tf.bfloat16:
+    return pixels <= _PATCHED_PIXELS['bf16']
+  deep = weights.shape.num_elements() >= _DEEP_WEIGHTS
+  return deep and pixels <= _PATCHED_PIXELS['fp32'] and 'avx512f' not in processor_flags()
+
+
+def _filter_gradients(weights, pixels):
   """A scope whose convolutions with `weights` have the gradients below, if that is the faster way."""
-  by_patches = not towers.gpus() and (weights.dtype == tf.bfloat16 or weights.shape.num_elements() >= _PATCHES_FROM)
-  names = ('Conv2D', 'Conv2DBackpropInput') if by_patches else ()
+  names = ('Conv2D', 'Conv2DBackpropInput') if _by_patches(weights, pixels) else ()
   return tf.get_default_graph().gradient_override_map({name: name + 'ByPatches' for name in names})
 
 
@@ -103,36 +146,115 @@ def _filter_gradients(weights):
 def _conv2d_grad(op, grad):
   x, weights = op.inputs
   strides = op.get_attr('strides')
-  with _filter_gradients(weights):
+  with _filter_gradients(weights, int(np.prod(grad.shape.as_list()[1:3]))):
     to_x = tf.nn.conv2d_backprop_input(tf.shape(x), weights, grad, strides, 'SAME')
-  return to_x, _filter_gradient(x, grad, weights.shape, strides)
+  to_x.set_shape(x.shape)
+  return to_x, _filter_gradient(x, grad, weights.shape, strides[1])
 
 
 @tf.RegisterGradient('Conv2DBackpropInputByPatches')
 def _conv2d_backprop_input_grad(op, grad):
   _, weights, y = op.inputs
   strides = op.get_attr('strides')
-  with _filter_gradients(weights):
+  with _filter_gradients(weights, int(np.prod(y.shape.as_list()[1:3]))):
     to_y = tf.nn.conv2d(grad, weights, strides=strides, padding='SAME')
-  return None, _filter_gradient(grad, y, weights.shape, strides), to_y
+  return None, _filter_gradient(grad, y, weights.shape, strides[1]), to_y
 
 
-def _filter_gradient(x, y_gradient, shape, strides):
+def _filter_gradient(x, y_gradient, shape, stride):
   """The gradient of a convolution's weights, as one product of the patches that they saw and what came of each.
-
-  oneDNN's own kernel gains nothing from bfloat16. In float32 on AVX2, where its accumulators outgrow the cache, it
-  takes two to three times as long as this; with fewer weights copying the patches costs what the product saves.
 
   Args:
     x: [N, H, W, C], the larger side of the convolution.
     y_gradient: [N, H / stride, W / stride, F], of the smaller.
     shape: of the weights, [K, L, C, F].
-    strides: of the convolution, a list of 4.
+    stride: of the convolution.
 
   Returns:
-    `shape`, of the dtype of `x`. It can be differentiated again, slowly; the penalty does not need that.
+    `shape`, of the dtype of `x`.
   """
-  height, width, channels, filters = shape.as_list()
-  patches = tf.image.extract_patches(x, [1, height, width, 1], strides, [1, 1, 1, 1], 'SAME')
-  patches = tf.reshape(patches, [-1, height * width * channels])
-  return tf.reshape(tf.matmul(patches, tf.reshape(y_gradient, [-1, filters]), transpose_a=True), shape)
+  y_gradient = tf.reshape(y_gradient, [-1, int(shape[3])])
+  return tf.reshape(tf.matmul(_patches(x, shape, stride), y_gradient, transpose_a=True), shape)
+
+
+def _as_matrix(weights):
+  """[K, L, C, F] -> [K * L * C, F]."""
+  return tf.reshape(weights, [-1, int(weights.shape[3])])
+
+
+def _patches(x, shape, stride):
+  """What a SAME convolution sees at each place: [N, H, W, C] -> [N * H / stride * W / stride, K * L * C].
+
+  A gather of whole pixels: TensorFlow's own op for it takes four to seven times as long. Its gradient is `_fold`.
+
+  Args:
+    x: [N, H, W, C].
+    shape: of the convolution's weights, [K, L, C, F].
+    stride: of the convolution.
+  """
+  size = x.shape.as_list()[1:]
+  padded, margins, at = _looked_at(size, shape, stride)
+
+  @tf.custom_gradient
+  def patches(x):
+    if padded != size[:2]:
+      x = tf.pad(x, [[0, 0], *margins, [0, 0]])
+    pixels = tf.gather(tf.reshape(x, [-1, padded[0] * padded[1], size[2]]), at.ravel(), axis=1)
+    return tf.reshape(pixels, [-1, at.shape[1] * size[2]]), lambda g: _fold(g, size, shape, stride)
+
+  return patches(x)
+
+
+def _fold(p, size, shape, stride):
+  """Adds patches up where they were seen, the transpose of `_patches`, whose gradient is that.
+
+  Args:
+    p: [N * H / stride * W / stride, K * L * C].
+    size: [H, W, C].
+    shape, stride: as in `_patches`.
+
+  Returns:
+    [N, H, W, C], of the dtype of `p`.
+  """
+  padded, margins, at = _looked_at(size, shape, stride)
+  # Which entries of the patches saw each pixel, in columns; one past the last entry, a zero, stands for none.
+  order = np.argsort(at, axis=None, kind='stable')
+  pixels = at.ravel()[order]
+  column = np.arange(at.size) - np.searchsorted(pixels, pixels)
+  seen_by = np.full([padded[0] * padded[1], column.max() + 1], at.size)
+  seen_by[pixels, column] = order
+  (top, _), (left, _) = margins
+  seen_by = seen_by.reshape(*padded, -1)[top : top + size[0], left : left + size[1]]
+  seen_by = seen_by.reshape(size[0] * size[1], -1).astype(np.int32)
+
+  @tf.custom_gradient
+  def fold(p):
+    entries = tf.pad(tf.reshape(p, [-1, at.size, size[2]]), [[0, 0], [0, 1], [0, 0]])
+    added = tf.add_n([tf.gather(entries, column, axis=1) for column in seen_by.T])
+    return tf.reshape(added, [-1, *size]), lambda g: _patches(g, shape, stride)
+
+  return fold(p)
+
+
+def _looked_at(size, shape, stride):
+  """Where a SAME convolution looks.
+
+  Args:
+    size: of its larger side, [H, W, C].
+    shape: of its weights, [K, L, C, F].
+    stride: of it.
+
+  Returns:
+    ([H', W'] of the padded image; ((above, below), (left, right)) of the padding; int32 [H / stride * W / stride,
+    K * L], the padded image's pixels that each patch has, counted row by row).
+  """
+  margins, places = [], []
+  for length, taps in zip(size[:2], (int(shape[0]), int(shape[1]))):
+    outputs = -(-length // stride)
+    padding = max((outputs - 1) * stride + taps - length, 0)
+    margins.append((padding // 2, padding - padding // 2))
+    places.append(stride * np.arange(outputs, dtype=np.int32)[:, None] + np.arange(taps, dtype=np.int32))
+  padded = [length + sum(margin) for length, margin in zip(size[:2], margins)]
+  rows, columns = places
+  at = rows[:, None, :, None] * padded[1] + columns[None, :, None, :]
+  return padded, tuple(margins), at.reshape(len(rows) * len(columns), -1)
