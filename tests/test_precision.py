@@ -123,21 +123,26 @@ def test_the_batch_may_be_of_any_size(monkeypatch):
 
 def test_where_patches_are_the_faster_way(monkeypatch):
   """By the rules that their docstrings give, which are measurements."""
-  weights = {dtype: tf.ones([3, 3, 256, 512], dtype) for dtype in (tf.float32, tf.bfloat16)}  # 1.1 times 2^20
-  small = {dtype: tf.ones([3, 3, 128, 256], dtype) for dtype in (tf.float32, tf.bfloat16)}
+  dtypes = (tf.float32, tf.bfloat16)
+  large, middle, small = [
+    {dtype: tf.ones([3, 3, channels, 2 * channels], dtype) for dtype in dtypes} for channels in (256, 128, 64)
+  ]
+  weights, pixels = (2**17, 64) if tf.__version__.startswith('1.') else (2**20, 16)
+  assert 9 * 256 * 512 >= 2**20 > 9 * 128 * 256 >= 2**17 > 9 * 64 * 128
   monkeypatch.setattr(towers, 'gpus', lambda: [])
   monkeypatch.setattr(precision, 'processor_flags', lambda: {'avx2'})
-  for dtype in (tf.float32, tf.bfloat16):
-    assert precision._is_deep(weights[dtype], 4) and not precision._is_deep(weights[dtype], 5)
+  for dtype in dtypes:
+    assert precision._is_deep(large[dtype], pixels) and not precision._is_deep(large[dtype], pixels + 1)
+    assert precision._is_deep(middle[dtype], pixels) == (weights == 2**17)
     assert not precision._is_deep(small[dtype], 4)
-  assert precision._by_patches(weights[tf.float32], 32) and not precision._by_patches(weights[tf.float32], 33)
-  assert not precision._by_patches(small[tf.float32], 32)
-  for some in (weights, small):
+  assert precision._by_patches(large[tf.float32], 32) and not precision._by_patches(large[tf.float32], 33)
+  assert precision._by_patches(middle[tf.float32], 32) == (weights == 2**17)
+  for some in (large, small):
     assert precision._by_patches(some[tf.bfloat16], 64) and not precision._by_patches(some[tf.bfloat16], 65)
   monkeypatch.setattr(precision, 'processor_flags', lambda: {'avx2', 'avx512f'})
-  assert not precision._by_patches(weights[tf.float32], 16) and precision._by_patches(weights[tf.bfloat16], 16)
+  assert not precision._by_patches(large[tf.float32], 16) and precision._by_patches(large[tf.bfloat16], 16)
   monkeypatch.setattr(towers, 'gpus', lambda: ['GPU:0'])
-  assert not precision._is_deep(weights[tf.float32], 4) and not precision._by_patches(weights[tf.bfloat16], 16)
+  assert not precision._is_deep(large[tf.float32], 4) and not precision._by_patches(large[tf.bfloat16], 16)
 
 
 def _outputs(config, arithmetic, penalised):

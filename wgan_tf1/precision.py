@@ -13,8 +13,8 @@ from wgan_tf1 import towers
 
 _DTYPES = {'fp32': tf.float32, 'bf16': tf.bfloat16}
 _BF16_INSTRUCTIONS = {'avx512_bf16', 'amx_bf16'}
-# A convolution of so many weights or more, in rows of so few pixels or fewer, is a product of patches: see `_is_deep`.
-_DEEP_WEIGHTS, _DEEP_ROW = 2**20, 4
+# A convolution of so many weights or more, at so many pixels or fewer, is a product of patches: see `_is_deep`.
+_DEEP_WEIGHTS, _DEEP_PIXELS = (2**17, 64) if tf.__version__.startswith('1.') else (2**20, 16)
 # Pixels up to which a filter gradient is a product of patches: see `_by_patches`.
 _PATCHED_PIXELS = {'fp32': 32, 'bf16': 64}
 # An image's channels, which leave a network, are at most so many: float32 from the last convolution on.
@@ -83,7 +83,7 @@ def conv2d(x, weights, stride):
   """SAME convolution of [N, H, W, C] with [K, L, C, F], of the scope's precision, but float32 for a few F."""
   x, weights = _cast(x, weights)
   height, width = (-(-int(d) // stride) for d in x.shape[1:3])
-  if _is_deep(weights, width):
+  if _is_deep(weights, height * width):
     y = tf.matmul(_patches(x, weights.shape, stride), _as_matrix(weights))
     return _result(tf.reshape(y, [-1, height, width, int(weights.shape[3])]))
   with _filter_gradients(weights, height * width):
@@ -95,7 +95,7 @@ def conv2d_transpose(x, weights, stride):
   x, weights = _cast(x, weights)
   height, width = (int(d) for d in x.shape[1:3])
   size = [stride * height, stride * width, int(weights.shape[2])]
-  if _is_deep(weights, width):
+  if _is_deep(weights, height * width):
     y = tf.matmul(tf.reshape(x, [-1, int(x.shape[3])]), _as_matrix(weights), transpose_b=True)
     return _result(_fold(y, size, weights.shape, stride))
   with _filter_gradients(weights, height * width):
@@ -105,17 +105,18 @@ def conv2d_transpose(x, weights, stride):
   return _result(y)
 
 
-def _is_deep(weights, row):
+def _is_deep(weights, pixels):
   """Whether a convolution is to be a product of patches, and so its gradients, as TensorFlow differentiates that.
 
-  oneDNN multiplies one row of the smaller side at a time, by all the weights. Where a row is short and the weights
+  oneDNN multiplies one row of the smaller side at a time, by all the weights. Where rows are short and the weights
   outgrow the cache, it waits for them: the product takes a third to three quarters of the time, copies included.
+  TensorFlow 1 has no oneDNN. It takes two to twenty times as long as the product for the gradient of the larger side.
 
   Args:
     weights: [K, L, C, F].
-    row: pixels in a row of the convolution's smaller side.
+    pixels: of the convolution's smaller side, or characters.
   """
-  return not towers.gpus() and row <= _DEEP_ROW and weights.shape.num_elements() >= _DEEP_WEIGHTS
+  return not towers.gpus() and pixels <= _DEEP_PIXELS and weights.shape.num_elements() >= _DEEP_WEIGHTS
 
 
 def _by_patches(weights, pixels):
@@ -125,8 +126,7 @@ def _by_patches(weights, pixels):
   on AVX-512; on AVX2 its accumulators outgrow the cache.
 
   Args:
-    weights: [K, L, C, F].
-    pixels: of the convolution's smaller side, or characters.
+    weights, pixels: as in `_is_deep`.
   """
   if towers.gpus():
     return False
