@@ -98,18 +98,6 @@ def test_convolutions_by_patches_are_tensorflows_own(monkeypatch, way, kind, siz
     assert np.abs(mine).max() > 0.1
 
 
-def test_patches_and_fold_by_hand():
-  """Three pixels, two taps, stride 2: two patches, of which the second sees padding behind the last pixel."""
-  with tf.Graph().as_default(), tf.Session() as session:
-    x = tf.constant([[[[1.0], [2.0], [3.0]]]])  # [1, 1, 3, 1]
-    patches = precision._patches(x, tf.TensorShape([1, 2, 1, 1]), 2)
-    assert session.run(patches).tolist() == [[1, 2], [3, 0]]
-    p = tf.constant(
-      [[1.0, 20.0, 300.0], [4000.0, 5e4, 6e5]]
-    )  # two patches of three taps, stride 1: padded on both sides
-    assert session.run(precision._fold(p, [1, 2, 1], tf.TensorShape([1, 3, 1, 1]), 1)).ravel().tolist() == [4020, 50300]
-
-
 def test_the_batch_may_be_of_any_size(monkeypatch):
   monkeypatch.setattr(precision, '_is_deep', lambda *_: True)
   with tf.Graph().as_default(), tf.Session() as session:

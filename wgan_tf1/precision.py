@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import UserError
+from wgan_tf1 import patches
 from wgan_tf1 import towers
 
 _DTYPES = {'fp32': tf.float32, 'bf16': tf.bfloat16}
@@ -84,7 +85,7 @@ def conv2d(x, weights, stride):
   x, weights = _cast(x, weights)
   height, width = (-(-int(d) // stride) for d in x.shape[1:3])
   if _is_deep(weights, height * width):
-    y = tf.matmul(_patches(x, weights.shape, stride), _as_matrix(weights))
+    y = tf.matmul(patches.extract(x, weights.shape, stride), _as_matrix(weights))
     return _result(tf.reshape(y, [-1, height, width, int(weights.shape[3])]))
   with _filter_gradients(weights, height * width):
     return _result(tf.nn.conv2d(x, weights, strides=[1, stride, stride, 1], padding='SAME'))
@@ -97,7 +98,7 @@ def conv2d_transpose(x, weights, stride):
   size = [stride * height, stride * width, int(weights.shape[2])]
   if _is_deep(weights, height * width):
     y = tf.matmul(tf.reshape(x, [-1, int(x.shape[3])]), _as_matrix(weights), transpose_b=True)
-    return _result(_fold(y, size, weights.shape, stride))
+    return _result(patches.fold(y, size, weights.shape, stride))
   with _filter_gradients(weights, height * width):
     shape = tf.stack([tf.shape(x)[0], *size])
     y = tf.nn.conv2d_transpose(x, weights, shape, strides=[1, stride, stride, 1], padding='SAME')
@@ -174,87 +175,9 @@ def _filter_gradient(x, y_gradient, shape, stride):
     `shape`, of the dtype of `x`.
   """
   y_gradient = tf.reshape(y_gradient, [-1, int(shape[3])])
-  return tf.reshape(tf.matmul(_patches(x, shape, stride), y_gradient, transpose_a=True), shape)
+  return tf.reshape(tf.matmul(patches.extract(x, shape, stride), y_gradient, transpose_a=True), shape)
 
 
 def _as_matrix(weights):
   """[K, L, C, F] -> [K * L * C, F]."""
   return tf.reshape(weights, [-1, int(weights.shape[3])])
-
-
-def _patches(x, shape, stride):
-  """What a SAME convolution sees at each place: [N, H, W, C] -> [N * H / stride * W / stride, K * L * C].
-
-  A gather of whole pixels: TensorFlow's own op for it takes four to seven times as long. Its gradient is `_fold`.
-
-  Args:
-    x: [N, H, W, C].
-    shape: of the convolution's weights, [K, L, C, F].
-    stride: of the convolution.
-  """
-  size = x.shape.as_list()[1:]
-  padded, margins, at = _looked_at(size, shape, stride)
-
-  @tf.custom_gradient
-  def patches(x):
-    if padded != size[:2]:
-      x = tf.pad(x, [[0, 0], *margins, [0, 0]])
-    pixels = tf.gather(tf.reshape(x, [-1, padded[0] * padded[1], size[2]]), at.ravel(), axis=1)
-    return tf.reshape(pixels, [-1, at.shape[1] * size[2]]), lambda g: _fold(g, size, shape, stride)
-
-  return patches(x)
-
-
-def _fold(p, size, shape, stride):
-  """Adds patches up where they were seen, the transpose of `_patches`, whose gradient is that.
-
-  Args:
-    p: [N * H / stride * W / stride, K * L * C].
-    size: [H, W, C].
-    shape, stride: as in `_patches`.
-
-  Returns:
-    [N, H, W, C], of the dtype of `p`.
-  """
-  padded, margins, at = _looked_at(size, shape, stride)
-  # Which entries of the patches saw each pixel, in columns; one past the last entry, a zero, stands for none.
-  order = np.argsort(at, axis=None, kind='stable')
-  pixels = at.ravel()[order]
-  column = np.arange(at.size) - np.searchsorted(pixels, pixels)
-  seen_by = np.full([padded[0] * padded[1], column.max() + 1], at.size)
-  seen_by[pixels, column] = order
-  (top, _), (left, _) = margins
-  seen_by = seen_by.reshape(*padded, -1)[top : top + size[0], left : left + size[1]]
-  seen_by = seen_by.reshape(size[0] * size[1], -1).astype(np.int32)
-
-  @tf.custom_gradient
-  def fold(p):
-    entries = tf.pad(tf.reshape(p, [-1, at.size, size[2]]), [[0, 0], [0, 1], [0, 0]])
-    added = tf.add_n([tf.gather(entries, column, axis=1) for column in seen_by.T])
-    return tf.reshape(added, [-1, *size]), lambda g: _patches(g, shape, stride)
-
-  return fold(p)
-
-
-def _looked_at(size, shape, stride):
-  """Where a SAME convolution looks.
-
-  Args:
-    size: of its larger side, [H, W, C].
-    shape: of its weights, [K, L, C, F].
-    stride: of it.
-
-  Returns:
-    ([H', W'] of the padded image; ((above, below), (left, right)) of the padding; int32 [H / stride * W / stride,
-    K * L], the padded image's pixels that each patch has, counted row by row).
-  """
-  margins, places = [], []
-  for length, taps in zip(size[:2], (int(shape[0]), int(shape[1]))):
-    outputs = -(-length // stride)
-    padding = max((outputs - 1) * stride + taps - length, 0)
-    margins.append((padding // 2, padding - padding // 2))
-    places.append(stride * np.arange(outputs, dtype=np.int32)[:, None] + np.arange(taps, dtype=np.int32))
-  padded = [length + sum(margin) for length, margin in zip(size[:2], margins)]
-  rows, columns = places
-  at = rows[:, None, :, None] * padded[1] + columns[None, :, None, :]
-  return padded, tuple(margins), at.reshape(len(rows) * len(columns), -1)
