@@ -171,7 +171,7 @@ def _published(**kwargs):
     (_published(protocol={'sigma': 0.01}), ['sigma: 0.01, here 0.02']),
     (_published(protocol={'samples': 50}), ['samples: 50, here 100']),
     (_published(protocol={'samples': None}), ['how many samples is not known']),
-    (_published(protocol={'features': 'F', 'splits': 10}), ['splits: 10, here None; features: F, here None']),
+    (_published(protocol={'features': 'F', 'splits': 10}), ['splits: 10, here none; features: F, here none']),
     (_published(metric='high_quality_share'), []),
     (_published(dataset='25gaussians'), []),
   ],

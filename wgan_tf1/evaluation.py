@@ -343,6 +343,6 @@ def comparisons(row, dataset_name, published):
       if name == 'samples' and there is None:
         reasons.append('how many samples is not known')
       elif there is not None and here != there:
-        reasons.append('%s: %s, here %s' % (name, there, here))
+        reasons.append('%s: %s, here %s' % (name, there, 'none' if here is None else here))
     found.append((other, '; '.join(reasons) or None))
   return found
