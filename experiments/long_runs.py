@@ -97,8 +97,8 @@ CLAIMS = [
 
 REMARKS = (
   'With clipping the samples improve to the end, slowly, while the estimate falls in the first 500 steps and then '
-  'moves about 0, and below it: the critic, at this learning rate, may be too far from its optimum for its value to say '
-  'anything, which was not tested. The estimate is that of one moment every 250 steps; the paper shows its curves '
+  'moves about 0, and below it: the critic, at this learning rate, may be too far from its optimum for its value to '
+  'say anything, which was not tested. The estimate is that of one moment every 250 steps; the paper shows its curves '
   'median-filtered over 101 steps. The penalised critic behaves as the papers say, on training and held-out images '
   "alike. The exact earth mover's distance between pixels does not see that the clipped samples improve.\n\n"
   'Both runs were stopped and went on several times, with other work beside them, which the time includes; once (clip '
