@@ -129,7 +129,7 @@ def make_optimizer(config, learning_rate):
 
 
 def only_real(graph, samples):
-  """Returns a feed of real samples, for `real_scores`, with which no fake ones are made and scored beside them."""
+  """Returns a feed of real samples, for `real_scores`: on one device no fake ones are made and scored beside them."""
   return {graph.real: samples, graph.fake: samples[:0]}
 
 
@@ -141,15 +141,6 @@ def _checked_gradient(gradient, variable):
   return _checked(gradient, 'gradient of ' + variable.op.name)
 
 
-def _all_finite(gradients, variables):
-  """Returns an op that fails if a gradient is not finite, and names it.
-
-  The op that can name it looks at one number after another; so they are first looked at by all cores together.
-  """
-  finite = tf.reduce_all([tf.reduce_all(tf.is_finite(g)) for g in gradients])
-  return tf.cond(finite, tf.no_op, lambda: tf.group(*map(_checked_gradient, gradients, variables)))
-
-
 def _update(config, learning_rate, loss, gradients, variables, step, limit=None):
   """One update of `variables` alone, counted in `step`; with a `limit` it fails with OutOfRange once that is reached.
 
@@ -157,7 +148,8 @@ def _update(config, learning_rate, loss, gradients, variables, step, limit=None)
   variable's update after another's gradient, or the loss, has read it.
   """
   optimizer = make_optimizer(config, learning_rate)
-  with tf.control_dependencies([loss, _all_finite(gradients, variables)]):
+  gradients = [_checked_gradient(g, v) for g, v in zip(gradients, variables)]
+  with tf.control_dependencies([loss] + gradients):
     if limit is None:
       return optimizer.apply_gradients(list(zip(gradients, variables)), step)
     # Counted first, in one piece: of several processes at the last step but one, one makes the last.
