@@ -119,12 +119,13 @@ def _networks(count):
   return generator, critic
 
 
-def _norms(gradients):
-  """Norms of the gradients with respect to each layer's activations, of fake and of real samples together.
+def _norms(gradients, count):
+  """Norms [count] of the gradients with respect to a layer's activations, of fake and of real samples together.
 
   In float64: a square of what c = 0.001 leaves may be below what float32 holds.
   """
-  return np.sqrt([np.square(g.astype(np.float64)).sum() for g in gradients])
+  squares = [np.square(g.astype(np.float64)).sum() for g in gradients]
+  return np.sqrt([squares[i] + squares[count + i] for i in range(count)])
 
 
 def _weights(graph, session):
@@ -173,7 +174,7 @@ def _critic(critic, settings):
   dataset = data.load(config)
   measured = []
   with common.session_of(config) as (graph, session):
-    activations = tf.get_collection('activations')[:count]  # of fake and real samples; not the penalty's
+    activations = tf.get_collection('activations')[: 2 * count]  # of fake samples, then of real; not the penalty's
     gradients = tf.gradients(graph.scalars['critic_loss'], activations)
     probe = data.encode(config, dataset.validation[: config.batch_size])
     for step, _ in common.train(config, dataset, graph, session):
@@ -181,7 +182,7 @@ def _critic(critic, settings):
         first = sum(_shares(_weights(graph, session)))
       left = config.generator_steps - step
       if left % MEASURE_EVERY == 0 and left // MEASURE_EVERY < settings['measured_steps']:
-        measured.append(_norms(session.run(gradients, {graph.real: probe})))
+        measured.append(_norms(session.run(gradients, {graph.real: probe}), count))
     weights = _weights(graph, session)
   norms = np.median(measured, axis=0)
   slope, r_squared = line(norms)

@@ -102,7 +102,8 @@ REMARKS = (
   'median-filtered over 101 steps. The penalised critic behaves as the papers say, on training and held-out images '
   "alike. The exact earth mover's distance between pixels does not see that the clipped samples improve.\n\n"
   'Both runs were stopped and went on several times, with other work beside them, which the time includes; once (clip '
-  'at step 843, gp at 114) the code had become faster in between, with other last bits.'
+  'at step 843, gp at 114) the code had changed in between, with other last bits: deep convolutions were products of '
+  'patches, and for gp fake and real samples were scored in one batch, which has since been taken back.'
 )
 
 

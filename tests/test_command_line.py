@@ -134,7 +134,7 @@ def test_events_hold_the_summaries(whole):
   assert [step for step, _ in pictures['samples']] == [0, 10, 20, 30, 40]
   assert b'"clip_value"' in texts['config'][0][1].string_val[0]
   top = {node.name.split('/')[0] for node in graph.node}
-  assert {'generator', 'critic', 'inputs', 'fake', 'scores', 'losses', 'train_critic', 'train_generator'} <= top
+  assert {'generator', 'critic', 'inputs', 'real', 'fake', 'losses', 'train_critic', 'train_generator'} <= top
   assert len(top) <= 18, top
 
 

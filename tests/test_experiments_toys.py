@@ -146,9 +146,9 @@ def test_line_leaves_out_layers_without_gradient():
 
 
 def test_norms_of_both_halves_and_far_below_float32():
-  gradients = [np.full([2, 2], size, np.float32) * [[1], [3]] for size in (1e-30, 2.0)]  # of a fake and a real sample
-  norms = gradient_norms._norms([g.astype(np.float32) for g in gradients])
-  assert norms == pytest.approx([math.sqrt(2 + 18) * 1e-30, math.sqrt(2 + 18) * 2], rel=1e-6)
+  half = [np.full([2, 2], 1e-30, np.float32), np.full([1, 4], 2.0, np.float32)]
+  norms = gradient_norms._norms(half + [3 * g for g in half], 2)
+  assert norms == pytest.approx([math.sqrt(4 + 36) * 1e-30, math.sqrt(4 + 36) * 2], rel=1e-6)
 
 
 def test_shares_at_the_bounds():
@@ -173,8 +173,8 @@ def test_gradient_norms_against_backpropagation_by_hand():
   networks.ARCHITECTURES['deep-toy'] = gradient_norms._networks(1)
   config = configs.make('toy-swissroll', 'clip', architecture='deep-toy', width=4, batch_size=8)
   with common.session_of(config) as (graph, session):
-    gradients = tf.gradients(graph.scalars['critic_loss'], tf.get_collection('activations')[:1])
-    found = gradient_norms._norms(session.run(gradients, {graph.real: np.ones([8, 2])}))
+    gradients = tf.gradients(graph.scalars['critic_loss'], tf.get_collection('activations')[:2])
+    found = gradient_norms._norms(session.run(gradients, {graph.real: np.ones([8, 2])}), 1)
     (output,) = [v for v in graph.critic_variables if v.op.name == 'critic/dense/weights']
     norm = np.linalg.norm(session.run(output))
   assert found == pytest.approx([norm * math.sqrt(16) / 8], rel=1e-5)

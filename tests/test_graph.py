@@ -262,6 +262,22 @@ def test_the_graph_has_no_functions(running, tiny, variant):
     assert not session.graph.as_graph_def().library.function
 
 
+@pytest.mark.parametrize('batch_size', [8, 50])
+def test_what_shifts_all_scores_alike_is_not_trained(running, tiny, batch_size):
+  """Its gradients by fake and by real samples cancel exactly: Adam would make whole steps of a rounding error."""
+  config = tiny('gp', preset='gp-mnist', width=2, batch_size=batch_size)
+  with running(config) as (graph, session):
+    (bias,) = [v for v in graph.critic_variables if v.op.name == 'critic/dense/biases']
+    (weights,) = [v for v in graph.critic_variables if v.op.name == 'critic/dense/weights']
+    before = session.run([bias, weights])
+    random = np.random.RandomState(0)
+    for _ in range(5):
+      real = random.uniform(size=[batch_size, *graph.real.shape.as_list()[1:]])
+      session.run(graph.train_critic, {graph.real: real})
+    after = session.run([bias, weights])
+  assert np.array_equal(after[0], before[0]) and not np.array_equal(after[1], before[1])
+
+
 def _ancestors(op):
   """Every op that runs before `op`, by data or control."""
   seen, waiting = set(), [op]

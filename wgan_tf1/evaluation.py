@@ -23,7 +23,6 @@ from wgan_tf1 import small_classifier
 from wgan_tf1.config import sample_classes
 from wgan_tf1.events import EventWriter
 from wgan_tf1.graph import build_graph
-from wgan_tf1.graph import only_real
 
 # How many samples are drawn unless another number is asked for: the published protocols', but for the inception score's
 # 50,000 images.
@@ -126,7 +125,7 @@ def _estimates(config, dataset, graph, session, count, seed):
   for name, part in (('training', dataset.train), ('held_out', dataset.validation)):
     real = part[np.resize(_spread(len(part), n), n)]
     feeds[graph.real] = data.encode(config, real)
-    real_scores = _in_batches(session, graph.real_scores, only_real(graph, feeds[graph.real]), config.batch_size)
+    real_scores = _in_batches(session, graph.real_scores, feeds, config.batch_size)
     if fake_scores is None or config.fixed_generator:  # that makes its samples of real ones
       fake_scores = _in_batches(session, graph.fake_scores, feeds, config.batch_size)
     protocol = {'samples': n, 'reference': name, 'seed': seed}

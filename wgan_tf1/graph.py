@@ -4,7 +4,6 @@ from typing import Any
 from typing import Dict
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import layers
@@ -25,7 +24,7 @@ class Graph(NamedTuple):
   Field                  Shape, dtype      Meaning
   global_step            int64             generator updates so far
   critic_step            int64             critic updates so far
-  real                   float32 [N, ...]  real samples; none unless they are fed
+  real                   float32 [N, ...]  placeholder: real samples
   real_labels            int32 [N]         placeholder, for class-conditional networks: their labels
   fake_count             int32             how many latents are drawn; B, unless another number is fed
   latents                float32 [N, Z]    drawn anew for each update; can be fed
@@ -35,7 +34,7 @@ class Graph(NamedTuple):
   sample_labels          int32 [N]         each class in turn; can be fed; else None
   samples                float32 [N, ...]  what the generator makes of them; needs `real` with a fixed generator
   fake                   float32 [N, ...]  what it makes of `latents`; needs `real` with a fixed generator
-  real_scores            float32 [N]       f(real); see `only_real`
+  real_scores            float32 [N]       f(real)
   fake_scores            float32 [N]       f(fake)
   train_critic           op                one critic update; needs `real`; counts in critic_step
   train_generator        op                one generator update; needs no data; counts in global_step
@@ -126,11 +125,6 @@ def make_optimizer(config, learning_rate):
   if config.optimizer == 'rmsprop_torch':
     return TorchRMSProp(learning_rate)
   return tf.train.RMSPropOptimizer(learning_rate, decay=0.9, epsilon=1e-10)
-
-
-def only_real(graph, samples):
-  """Returns a feed of real samples, for `real_scores`: on one device no fake ones are made and scored beside them."""
-  return {graph.real: samples, graph.fake: samples[:0]}
 
 
 def _checked(tensor, name):
@@ -244,14 +238,9 @@ def _tower(config, generate, score, real, real_labels, latents, labels, interpol
   """
   with tf.name_scope('fake'):
     fake = real + latents if config.fixed_generator else generate(latents, labels, training=True)
-  with tf.name_scope('scores'):
-    if config.critic_norm == 'batch' or config.fixed_generator:
-      (fake_scores, fake_logits), (real_scores, real_logits) = score(fake), score(real)
-    else:  # one product for both, and one gradient for each weight
-      counts = [tf.shape(fake)[0], tf.shape(real)[0]]
-      (fake_scores, real_scores), (fake_logits, real_logits) = [
-        (None, None) if t is None else tf.split(t, counts, num=2) for t in score(tf.concat([fake, real], 0))
-      ]
+    fake_scores, fake_logits = score(fake)
+  with tf.name_scope('real'):
+    real_scores, real_logits = score(real)
   norms = None
   if config.variant == 'gp':
     with tf.name_scope('penalty'):
@@ -322,8 +311,7 @@ def build_graph(config, devices=('',), replica=towers.ALONE):
     latents = tf.placeholder_with_default(draws[0], [None, config.latent_size], 'latents')
     interpolation_weights = tf.placeholder_with_default(draws[1], [None], 'interpolation_weights')
     sample_latents = tf.placeholder_with_default(draws[2], [None, config.latent_size], 'sample_latents')
-    shape = models.sample_shape(config)
-    real = tf.placeholder_with_default(np.zeros([0, *shape], np.float32), [None, *shape], 'real')
+    real = tf.placeholder(tf.float32, [None, *models.sample_shape(config)], 'real')
     real_labels = labels = sample_labels = None
     if config.class_count:
       real_labels = tf.placeholder(tf.int32, [None], 'real_labels')

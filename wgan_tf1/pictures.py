@@ -3,7 +3,6 @@
 import numpy as np
 
 from wgan_tf1 import images
-from wgan_tf1.graph import only_real
 
 
 def grid(config, graph, session):
@@ -38,5 +37,5 @@ def points(graph, session, real, latents=None):
     feed[graph.sample_latents] = latents
   fake = session.run(graph.samples, feed)
   axis = np.linspace(-1.4, 1.4, 100, dtype=np.float32) * np.abs(real).max()
-  scores = session.run(graph.real_scores, only_real(graph, np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)))
+  scores = session.run(graph.real_scores, {graph.real: np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)})
   return images.plot_points(real, fake, axis, scores.reshape(100, 100))

@@ -10,7 +10,6 @@ from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as hparams
 
 from wgan_tf1 import config as configs
-from wgan_tf1.graph import only_real
 
 HISTOGRAMS_EVERY = 5  # summaries: they cost three times as much as all the rest
 # Settings that say nothing of how a run was trained.
@@ -81,7 +80,7 @@ def write(config, graph, session, writer, feed, held_out, step, steps_per_second
   scalars = dict(values['scalars'], steps_per_second=steps_per_second)
   # In batches, as in training: batch norm looks at all of one, and large images fill the memory.
   chunks = [held_out[i : i + config.batch_size] for i in range(0, len(held_out), config.batch_size)]
-  held_out_scores = np.concatenate([session.run(graph.real_scores, only_real(graph, chunk)) for chunk in chunks])
+  held_out_scores = np.concatenate([session.run(graph.real_scores, {graph.real: chunk}) for chunk in chunks])
   scalars['validation/' + graph.estimate] = session.run(
     graph.scalars[graph.estimate], {graph.real_scores: held_out_scores, graph.fake_scores: values['fake_scores']}
   )
