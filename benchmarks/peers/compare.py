@@ -27,7 +27,7 @@ def _json(command):
 
 
 def compare(preset, variant):
-  """Prints one line for a preset and a variant: the best step of each over all rounds, and their ratio."""
+  """Prints one line for a preset and a variant: the best steps, their ratio, and ours as a share of the best peak."""
   overrides = {name: value for name in ('width', 'batch_size', 'threads') for value in [FLAGS[name].value] if value}
   point = dict(overrides, preset=preset, variant=variant, precision=FLAGS.precision, clock=FLAGS.clock)
   if 'batch_size' in overrides:  # the generator's too, as in torch_step.py
@@ -38,17 +38,18 @@ def compare(preset, variant):
   peer += ['--preset=' + preset, '--variant=' + variant]
   peer += ['--%s=%d' % pair for pair in overrides.items()]
   settings = [s for s in SETTINGS if set(s) <= set(FLAGS.settings)]
-  mine, shares, theirs = [], [], {s: [] for s in settings}
+  mine, peaks, theirs = [], [], {s: [] for s in settings}
   for _ in range(FLAGS.rounds):
     measured = _json(ours)
     mine.append(measured['best'])
-    shares.append(measured['flops'] / measured['seconds'] / measured['peak'])
+    peaks.append(measured['peak'])
     for s in settings:
       theirs[s].append(_json([*peer, *s])['best'])
   best = min(theirs, key=lambda s: min(theirs[s]))
+  share = measured['flops'] / min(mine) / max(peaks)
   print('%-15s %-5s %s  ours %.3f s  torch %.3f s (%s)  ratio %.2f, %.0f %% of peak' % (
     preset, variant, FLAGS.precision, min(mine), min(theirs[best]), ' '.join(best) or 'as it is',
-    min(theirs[best]) / min(mine), 100 * max(shares)), flush=True)  # fmt: skip
+    min(theirs[best]) / min(mine), 100 * share), flush=True)  # fmt: skip
 
 
 def main():
