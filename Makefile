@@ -1,33 +1,39 @@
-# make train ARGS="--generator_steps=300"   make test   make lint   make bench   make PYTHON=python3.12 train
+# `make` or `make help` lists the targets. ARGS="..." passes flags on; PYTHON=python3.12 chooses the Python of .venv.
 PYTHON   ?= python3
 PYTHON37 ?= python3.7
 VENV     := .venv
 STAMP    := $(VENV)/installed
 
-.PHONY: train sample test test-tf1 chaos lint bench figures results clean
+.PHONY: help train sample test test-tf1 chaos fuzz lint bench figures results clean
 
-train: $(STAMP)
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+train: $(STAMP)  ## train blog-mnist with weight clipping; ARGS="--generator_steps=300" for a first look
 	$(VENV)/bin/python train.py --variant=clip $(ARGS)
 
-sample: $(STAMP)
+sample: $(STAMP)  ## draw a grid of samples from that run; ARGS="--run_dir=DIR" for another run
 	$(VENV)/bin/python sample.py $(ARGS)
 
-test: $(STAMP)
+test: $(STAMP)  ## run the tests on TensorFlow 2; ARGS="tests/data" for a part
 	$(VENV)/bin/python -m pytest $(ARGS)
 
-test-tf1: .venv-tf1/installed
+test-tf1: .venv-tf1/installed  ## run the tests on TensorFlow 1.15.5; PYTHON37=python3.7
 	.venv-tf1/bin/python -m pytest $(ARGS)
 
-chaos: $(STAMP)
-	$(VENV)/bin/python -m tests.chaos $(ARGS)
-	$(VENV)/bin/python -m tests.cluster_chaos
-
-lint: $(STAMP)
+lint: $(STAMP)  ## check style, format and types with ruff and mypy
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
-# make bench QUICK=1: the table of costs with fewer points, of smaller networks.
-bench: $(STAMP)
+chaos: $(STAMP)  ## kill and break training on purpose, and check that nothing is lost
+	$(VENV)/bin/python -m tools.chaos $(ARGS)
+	$(VENV)/bin/python -m tools.cluster_chaos
+
+fuzz: $(STAMP)  ## feed damaged files to every reader; ARGS="--files=100" for fewer
+	$(VENV)/bin/python -m tools.fuzz $(ARGS)
+
+bench: $(STAMP)  ## time the training step; QUICK=1 for a shorter table of costs
 	$(VENV)/bin/python -m benchmarks.throughput $(ARGS)
 	$(VENV)/bin/python -m benchmarks.cost $(if $(filter-out 0,$(QUICK)),--quick)
 
@@ -35,26 +41,27 @@ EXPERIMENTS := earth_mover distances two_gaussians value_surfaces gradient_norms
                without_batch_norm momentum overfitting mode_coverage clip_order penalty_sides random_architectures \
                long_runs
 
-# make figures QUICK=1: small settings. What is done is skipped; what fails is named at the end, the others still run.
-figures: $(STAMP)
+# A failed experiment does not stop the others. A signal, which gives a status above 128, stops all of them.
+figures: $(STAMP)  ## run the experiments that have no results yet; QUICK=1 for small settings
 	@failed=; for name in $(EXPERIMENTS); do \
 	  $(VENV)/bin/python -m experiments.$$name $(if $(filter-out 0,$(QUICK)),--quick) $(ARGS) || { \
 	    status=$$?; if [ $$status -gt 128 ]; then exit $$status; fi; failed="$$failed $$name"; }; \
 	done; \
-	if [ -n "$$failed" ]; then echo "These failed:$$failed. The same command tries them again." >&2; exit 1; fi
+	if [ -n "$$failed" ]; then echo "These failed:$$failed. Run the same command to try them again." >&2; exit 1; fi
 
-results: $(STAMP)
+results: $(STAMP)  ## write RESULTS.md from the results of the experiments
 	$(VENV)/bin/python -m experiments.report $(ARGS)
 
-clean:
+clean:  ## delete .venv and .venv-tf1
 	rm -rf $(VENV) .venv-tf1
 
-# The stamp is newer than requirements.txt only once everything in it is installed.
+# pip runs again when requirements.txt is newer than the stamp, which is touched only after pip has succeeded.
 $(STAMP): requirements.txt
 	@version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); \
 	case "$$version" in \
 	  3.10|3.11|3.12|3.13) ;; \
-	  *) echo "Python 3.10 to 3.13 is needed, and $(PYTHON) is $${version:-not there}: make PYTHON=python3.12, say (3.7: see BUILD.md)" >&2; exit 2 ;; \
+	  *) echo "$(PYTHON) is $${version:+Python }$${version:-not installed}: Python 3.10 to 3.13 is required." \
+	       "Run make PYTHON=python3.12, for example. For Python 3.7, see BUILD.md" >&2; exit 2 ;; \
 	esac
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt

@@ -17,11 +17,11 @@ import sys
 import numpy as np
 from absl import flags
 
-from wgan_tf1 import UserError
-from wgan_tf1 import cli
 from wgan_tf1 import config
-from wgan_tf1 import data
+from wgan_tf1 import console
+from wgan_tf1 import files
 from wgan_tf1 import images
+from wgan_tf1.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -145,7 +145,7 @@ def _write(run_config, step, what, content):
     name += '-interpolation'
   path = FLAGS.out or os.path.join(FLAGS.run_dir, 'samples', name + '.png')
   try:
-    data.write_file(path, content)
+    files.write_file(path, content)
   except OSError as e:
     raise UserError('out=%s cannot be written: %s' % (path, e))
   print('Generator step %d: %s in %s' % (step, what, path))
@@ -155,7 +155,7 @@ def main():
   run_config = config.load(FLAGS.run_dir)
   _check_flags(run_config)
   classes = _classes(run_config)
-  with cli.quiet_tensorflow():
+  with console.quiet_tensorflow():
     from wgan_tf1 import sampling
 
   if FLAGS.export:
@@ -178,4 +178,4 @@ def main():
 
 if __name__ == '__main__':
   _define_flags()
-  cli.run(main)
+  console.run(main)

@@ -16,23 +16,15 @@ from typing import Optional
 
 from absl import flags
 
-from wgan_tf1 import UserError
-from wgan_tf1 import cli
 from wgan_tf1 import config
-from wgan_tf1 import peers
+from wgan_tf1 import console
+from wgan_tf1.distributed import tf_config
+from wgan_tf1.errors import UserError
 
 FLAGS = flags.FLAGS
 
-# A preset is the networks and the form of its data; the rest can be overridden.
-FLAG_NAMES = [
-  name
-  for name in config.MEANINGS
-  if name
-  not in {
-    'architecture', 'form', 'image_size', 'image_channels', 'image_fit', 'pixel_minimum', 'latent_size', 'text_length',
-    'class_count', *config.FROM_DATA,
-  }
-]  # fmt: skip
+# A preset decides the networks and the form of its data; flags can override the rest.
+FLAG_NAMES = [name for name, about in config.FIELDS.items() if about['flag']]
 
 
 def _allowed(preset):
@@ -72,23 +64,24 @@ def _define_flags():
   }
   flags.DEFINE_boolean('list_presets', False, 'print a table of the presets, and do nothing else.')
   for name in FLAG_NAMES:
-    text = '%s. Default: %s.' % (config.MEANINGS[name], _default(name))
-    if name in config.CHOICES:
-      flags.DEFINE_enum(name, None, config.CHOICES[name], text)
+    about = config.FIELDS[name]
+    text = '%s. Default: %s.' % (about['meaning'], _default(name))
+    if about['choices']:
+      flags.DEFINE_enum(name, None, about['choices'], text)
     else:
       define[config.Config.__annotations__[name]](name, None, text)
 
 
 def print_presets():
   """Prints name, source, network, data, variants and parameters of each preset."""
-  with cli.quiet_tensorflow():
-    from wgan_tf1 import models
+  with console.quiet_tensorflow():
+    from wgan_tf1 import networks
 
   rows = [('name', 'source', 'network', 'data', 'variants', 'parameters: generator, critic')]
   for preset, settings in config.PRESETS.items():
     by_count = {}  # parameters -> the variants and networks that have so many
     for variant, run_config in _allowed(preset).items():
-      counts = ', '.join(format(n, ',') for n in models.count_parameters(run_config))
+      counts = ', '.join(format(n, ',') for n in networks.count_parameters(run_config))
       by_count.setdefault((run_config.architecture, counts), []).append(variant)
     for i, ((architecture, counts), variants) in enumerate(by_count.items()):
       first = (preset, settings['source']) if i == 0 else ('', '')
@@ -96,15 +89,15 @@ def print_presets():
   widths = [max(map(len, column)) for column in zip(*rows)]
   for row in rows:
     print('  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-  print('Parameters of text-char are for a vocabulary of %d characters.' % models.NOMINAL_VOCABULARY)
+  print('Parameters of text-char are for a vocabulary of %d characters.' % networks.NOMINAL_VOCABULARY)
 
 
 def main():
   if FLAGS.list_presets:
     return print_presets()
   run_config = config.make(**{name: FLAGS[name].value for name in FLAG_NAMES})
-  peers.place()  # so that a mistake in TF_CONFIG answers at once, too
-  with cli.quiet_tensorflow():  # here and not above, so that --help and a mistake answer at once
+  tf_config.place()  # so that a mistake in TF_CONFIG answers at once, too
+  with console.quiet_tensorflow():  # here and not above, so that --help and a mistake answer at once
     from wgan_tf1 import training
 
   stopped_by = training.train(run_config)
@@ -113,4 +106,4 @@ def main():
 
 if __name__ == '__main__':
   _define_flags()
-  cli.run(main)
+  console.run(main)

@@ -17,8 +17,8 @@ import time
 from absl import flags
 
 from benchmarks import throughput
-from wgan_tf1 import cli
 from wgan_tf1 import config
+from wgan_tf1 import console
 
 FLAGS = flags.FLAGS
 
@@ -43,7 +43,7 @@ def measure(steps, preset=None, variant=None, threads=0, clock='wall', **overrid
     of one update; `best`, by their minima; `flops` of the step; `peak`, operations a second of matrix products in turn
     with the updates; `bytes`, the memory beyond that of TensorFlow alone.
   """
-  with cli.quiet_tensorflow():
+  with console.quiet_tensorflow():
     import tensorflow.compat.v1 as tf
 
     from wgan_tf1 import training
@@ -104,7 +104,7 @@ def row(name, point, cost, first):
 def _start_up():
   """Prints how long the stages of a start take."""
   script = [sys.executable, 'train.py']
-  imports = 'from benchmarks import cost; from wgan_tf1 import cli\nwith cli.quiet_tensorflow(): import tensorflow'
+  imports = 'from benchmarks import cost; from wgan_tf1 import cli\nwith console.quiet_tensorflow(): import tensorflow'
   with tempfile.TemporaryDirectory() as folder:
     run = ['--dataset=digits', '--generator_steps=1', '--run_dir=' + folder]
     for what, command in (
@@ -138,4 +138,4 @@ if __name__ == '__main__':
   flags.DEFINE_boolean('quick', False, 'fewer points, of smaller networks.')
   flags.DEFINE_enum('clock', 'wall', list(throughput.CLOCKS), 'cpu times one thread, whatever else the machine does.')
   flags.DEFINE_string('point', None, 'settings of one point as JSON: measure it alone.')
-  cli.run(main)
+  console.run(main)

@@ -16,9 +16,10 @@ import time
 import numpy as np
 from absl import flags
 
-from wgan_tf1 import cli
 from wgan_tf1 import config
-from wgan_tf1 import data
+from wgan_tf1 import console
+from wgan_tf1.data import batches
+from wgan_tf1.data import datasets
 
 FLAGS = flags.FLAGS
 
@@ -79,7 +80,7 @@ class Run:
 
   def __init__(self, tf, run_config, training, threads=0):
     self._tf = tf
-    self._dataset = data.load(run_config)
+    self._dataset = datasets.load(run_config)
     self.config = run_config = dataclasses.replace(run_config, vocabulary=self._dataset.vocabulary)
     self._training = training
     self.critic_step = 0
@@ -101,10 +102,10 @@ class Run:
     self.session.close()
 
   def feed(self):
-    return self._training.critic_feed(self.built, data.batch(self.config, self._dataset, self.critic_step))
+    return self._training.critic_feed(self.built, batches.batch(self.config, self._dataset, self.critic_step))
 
   def held_out(self):
-    return data.encode(self.config, self._dataset.validation)
+    return batches.encode(self.config, self._dataset.validation)
 
   def critic_update(self):
     if self.built.before_critic is not None:
@@ -177,7 +178,7 @@ def measure(tf, training, variant, peak):
 
 
 def main():
-  with cli.quiet_tensorflow():
+  with console.quiet_tensorflow():
     import tensorflow.compat.v1 as tf
 
     from wgan_tf1 import training
@@ -191,4 +192,4 @@ def main():
 if __name__ == '__main__':
   flags.DEFINE_list('variants', list(config.VARIANTS), 'what to time.')
   flags.DEFINE_integer('steps', 20, 'generator steps to time.', lower_bound=1)
-  cli.run(main)
+  console.run(main)

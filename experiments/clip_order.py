@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments import common
 from experiments import image_runs
-from wgan_tf1 import cli
+from wgan_tf1 import console
 
 TITLE = 'Clip order: do weights stay within the bound, and does it matter?'
 
@@ -49,7 +49,7 @@ def reordered(order, config, graph):
     config: a `Config`; for 'race' and 'no_gamma' with clip_order='before', whose update itself does not clip.
     graph: its `graph.Graph`.
   """
-  with cli.quiet_tensorflow():
+  with console.quiet_tensorflow():
     import tensorflow.compat.v1 as tf
 
     from wgan_tf1 import losses

@@ -10,10 +10,13 @@ An experiment is a module with
   REMARKS    str, if there is something to say of what came out: written after the run, put into RESULTS.md
 
 and ends with `if __name__ == '__main__': common.main(sys.modules[__name__])`; `run` writes NAME.json and NAME.png.
-Where `numbers` has 'rows', a list of dict as in experiments/paper_numbers.json, RESULTS.md puts them beside those.
+Where `numbers` has 'rows', a list of dict as in wgan_tf1/evaluation/published.json, RESULTS.md puts them beside those.
 """
 
 import contextlib
+import dataclasses
+import functools
+import itertools
 import json
 import os
 import platform
@@ -21,17 +24,22 @@ import sys
 import time
 from typing import Any
 from typing import Callable
+from typing import Dict
+from typing import Iterator
 from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
 
 from absl import flags
 
-from wgan_tf1 import UserError
-from wgan_tf1 import cli
 from wgan_tf1 import config as configs
-from wgan_tf1 import data
+from wgan_tf1 import console
+from wgan_tf1 import files
+from wgan_tf1.config import Config
+from wgan_tf1.errors import UserError
 
 FLAGS = flags.FLAGS
-PAPER_NUMBERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'paper_numbers.json')
 VERDICTS = {True: 'reproduced', False: 'not reproduced', None: 'not testable here'}
 
 
@@ -49,20 +57,31 @@ class Claim(NamedTuple):
 class Run(NamedTuple):
   """What `measure` is given beside its settings."""
 
-  part: Callable  # (name, function of no arguments that returns JSON values) -> its value, kept on disk
+  part: Callable[..., Any]  # (name, function of no arguments that returns JSON values) -> its value, kept on disk
   data_dir: str  # directory of the data sets
   folder: str = '.'  # directory of the results, for what is too large to be a part
 
 
-def paper_numbers():
-  """Returns what experiments/paper_numbers.json holds, a list of dict.
+def grid(
+  run: Run, make: Callable[..., Config], compute: Callable[[Config], Any], *axes: Sequence[Any]
+) -> Dict[Tuple[Any, ...], Any]:
+  """Computes a part for each point of a grid.
 
-  Each has metric, dataset, system, value, deviation, source, note and protocol. A deviation that is not printed is
-  None, and so is an infinite value, which JSON does not have. So is each of the protocol's samples, splits, features
-  and reference that is not known; what else it has is a number.
+  Args:
+    run: as `measure` is given it.
+    make: function of a point, one argument for each axis, that returns its `Config`.
+    compute: function of a `Config` that returns JSON values.
+    *axes: the values of each axis. Points are computed in the order of `itertools.product`.
+
+  Returns:
+    {point: its value}. Parts are named after their points, and computed again if the `Config` changes.
   """
-  with open(PAPER_NUMBERS) as f:
-    return json.load(f)
+  found = {}
+  for point in itertools.product(*axes):
+    config = make(*point)
+    name = '-'.join(str(value).replace('/', '-').replace(' = ', '-').replace(' ', '-') for value in point)
+    found[point] = run.part(name, functools.partial(compute, config), config)
+  return found
 
 
 def _read(path):
@@ -77,7 +96,7 @@ def _read(path):
 
 def _write(path, value):
   """Writes JSON; a number that is not finite is a mistake here, since JSON has none."""
-  data.write_file(path, (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + '\n').encode())
+  files.write_file(path, (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + '\n').encode())
 
 
 def _parts(out_dir, name, settings, machines, earlier):
@@ -87,12 +106,14 @@ def _parts(out_dir, name, settings, machines, earlier):
   the list `earlier`.
   """
 
-  def part(key, compute):
+  def part(key: str, compute: Callable[[], Any], config: Optional[Config] = None) -> Any:
     path = os.path.join(out_dir, 'parts', '%s-%s.json' % (name, key))
+    depends = dict(settings=settings, config=_without_places(config))
     kept = _read(path)
-    if kept is None or kept['settings'] != settings:
+    if kept is None or any(kept.get(what) != value for what, value in depends.items()):
       started = time.time()
-      kept = {'settings': settings, 'value': compute(), 'seconds': time.time() - started, 'machine': machine()}
+      value = compute()
+      kept = dict(depends, value=value, seconds=time.time() - started, machine=machine())
       _write(path, kept)
     else:
       earlier.append(kept['seconds'])
@@ -100,6 +121,11 @@ def _parts(out_dir, name, settings, machines, earlier):
     return kept['value']
 
   return part
+
+
+def _without_places(config: Optional[Config]) -> Optional[Dict[str, Any]]:
+  """Returns what of a config the numbers depend on, as JSON has it; None for None."""
+  return config and {k: v for k, v in dataclasses.asdict(config).items() if k not in ('data_dir', 'run_dir')}
 
 
 def run(experiment, quick, out_dir, data_dir):
@@ -172,41 +198,23 @@ def main(experiment):
       print('%-17s %s: %s' % (claim['verdict'], claim['text'], claim['measured']))
     print('See %s' % os.path.join(out_dir, result['name'] + '.png'))
 
-  cli.run(go)
+  console.run(go)
 
 
 @contextlib.contextmanager
-def session_of(config):
-  """Yields (`graph.Graph`, session) of a config, its variables initialised, in a TensorFlow graph of their own."""
-  with cli.quiet_tensorflow():
-    import tensorflow.compat.v1 as tf
-
-    from wgan_tf1 import graph as graphs
-  with tf.Graph().as_default(), tf.Session() as session:
-    graph = graphs.build_graph(config)
-    session.run(tf.global_variables_initializer())
-    yield graph, session
+def trainer(config: Config, **kwargs: Any) -> Iterator[Any]:
+  """Yields a `training.Trainer` of a config; the rest as for `training.new_trainer`."""
+  with console.quiet_tensorflow():
+    from wgan_tf1 import training
+  with training.new_trainer(config, **kwargs) as made:
+    yield made
 
 
-def critic_step(config, dataset, graph, session, step):
-  """Makes critic update `step`, counted from 0, as training does; returns the scalars of its batch before it."""
-  batch = data.batch(config, dataset, step)
-  feed = {graph.real: batch.real}
-  if graph.before_critic is not None:
-    session.run(graph.before_critic)
-  return session.run([graph.train_critic, graph.scalars], feed)[1]
-
-
-def train(config, dataset, graph, session):
-  """Trains by Algorithm 1 of WGAN and WGAN-GP; yields (generator step, last critic update's scalars)."""
-  done = 0
-  for step in range(1, config.generator_steps + 1):
-    due = configs.critic_updates(config, step)
-    while done < due:
-      scalars = critic_step(config, dataset, graph, session, done)
-      done += 1
-    session.run(graph.train_generator, {graph.fake_count: config.generator_batch_size})
-    yield step, {tag: float(value) for tag, value in scalars.items()}
+def steps(made: Any) -> Iterator[Tuple[int, Dict[str, float]]]:
+  """Trains a `training.Trainer` to its end; yields (generator step, the last critic update's scalars) of each step."""
+  while made.global_step < made.config.generator_steps:
+    scalars = made.step(made.graph.scalars)
+    yield made.global_step, {tag: float(value) for tag, value in (scalars or {}).items()}
 
 
 def figure(width=8.0, height=4.5):

@@ -13,7 +13,8 @@ import numpy as np
 
 from experiments import common
 from wgan_tf1 import config as configs
-from wgan_tf1 import metrics
+from wgan_tf1.evaluation import metrics
+from wgan_tf1.evaluation import published
 
 TITLE = 'Distances between two lines and between two Gaussians, exact and estimated'
 
@@ -166,9 +167,9 @@ def measure(settings, run):
 
 def agrees_with_theory(numbers):
   """Whether the lines' distances are those that example 1 gives, for every distance."""
-  published = {
+  printed = {
     (row['metric'], row['protocol']['distance']): row['value']
-    for row in common.paper_numbers()
+    for row in published.rows()
     if row['dataset'] == 'parallel_lines'
   }
   for line in numbers['exact']['lines']:
@@ -179,7 +180,7 @@ def agrees_with_theory(numbers):
       ('kullback_leibler', line['kullback_leibler']),
       ('total_variation', line['total_variation']),
     ):
-      wanted = published[metric, apart]
+      wanted = printed[metric, apart]
       if (value is None) != (wanted is None) or (value is not None and abs(value - wanted) > 1e-9):
         return False
   return True

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 
 from experiments import common
-from wgan_tf1 import metrics
+from wgan_tf1.evaluation import metrics
 
 TITLE = "The earth mover's distance on the posts' examples"
 

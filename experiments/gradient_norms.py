@@ -9,7 +9,8 @@ import numpy as np
 
 from experiments import common
 from wgan_tf1 import config as configs
-from wgan_tf1 import data
+from wgan_tf1.data import batches
+from wgan_tf1.data import datasets
 
 TITLE = 'Gradient norm by layer, and weights, of a 12-layer critic under clipping and the penalty'
 
@@ -171,12 +172,12 @@ def _critic(critic, settings):
     'toy-swissroll', architecture='deep-toy', width=settings['width'], batch_size=settings['batch_size'],
     generator_steps=settings['generator_steps'], **critic
   )  # fmt: skip
-  dataset = data.load(config)
+  dataset = datasets.load(config)
   measured = []
   with common.session_of(config) as (graph, session):
     activations = tf.get_collection('activations')[: 2 * count]  # of fake samples, then of real; not the penalty's
     gradients = tf.gradients(graph.scalars['critic_loss'], activations)
-    probe = data.encode(config, dataset.validation[: config.batch_size])
+    probe = batches.encode(config, dataset.validation[: config.batch_size])
     for step, _ in common.train(config, dataset, graph, session):
       if step == 1:
         first = sum(_shares(_weights(graph, session)))

@@ -7,11 +7,11 @@ import tempfile
 import numpy as np
 
 from experiments import common
-from wgan_tf1 import cli
 from wgan_tf1 import config as configs
-from wgan_tf1 import data
+from wgan_tf1 import console
 from wgan_tf1 import images
-from wgan_tf1 import metrics
+from wgan_tf1.data import datasets
+from wgan_tf1.evaluation import metrics
 
 SCORED_AT_ONCE = 250  # images
 
@@ -22,11 +22,13 @@ def add_architectures():
   mlp-blog       a generator of four dense layers of 16 times the width, and the MNIST post's critic: WGAN figure 7
   constant-blog  the post's generator with the same number of filters in every layer, and its critic: WGAN figure 6
   """
-  with cli.quiet_tensorflow():
+  with console.quiet_tensorflow():
     import tensorflow.compat.v1 as tf
 
     from wgan_tf1 import layers
     from wgan_tf1 import networks
+    from wgan_tf1.networks import blog
+    from wgan_tf1.networks import mlp
 
   def constant_generator(latents, *, shape, width, norm, training):
     rows = shape[0] // 8
@@ -39,8 +41,8 @@ def add_architectures():
         x = tf.nn.relu(layers.normalize(x, norm, 'norm_%d' % i, training))
       return tf.tanh(layers.conv2d_transpose(x, shape[2], 'conv_transpose_4', stride=1))
 
-  networks.ARCHITECTURES['mlp-blog'] = functools.partial(networks.mlp_generator, multiple=16), networks.blog_critic
-  networks.ARCHITECTURES['constant-blog'] = constant_generator, networks.blog_critic
+  networks.ARCHITECTURES['mlp-blog'] = functools.partial(mlp.generator, multiple=16), blog.critic
+  networks.ARCHITECTURES['constant-blog'] = constant_generator, blog.critic
 
 
 def make_config(settings, run, variant, **overrides):
@@ -68,7 +70,7 @@ def draw(config, graph, session, count):
 
 def _classifier(name, settings, run):
   """Returns a data set's small classifier, trained if it is not there; for quick settings a poor one, not kept."""
-  from wgan_tf1 import small_classifier
+  from wgan_tf1.evaluation import small_classifier
 
   if 'classifier_steps' not in settings:
     return small_classifier.cached(name) or small_classifier.train(name, run.data_dir)
@@ -89,15 +91,15 @@ def scorer(settings, run):
   The function's attribute `protocol` says by which classifier, and has the scores of as many training images, which no
   generator can be expected to pass: {classifier, checksum, test_accuracy, samples, training_images}.
   """
-  with cli.quiet_tensorflow():
-    from wgan_tf1 import features
+  with console.quiet_tensorflow():
+    from wgan_tf1.evaluation import classifiers
 
   count = settings['scored_samples']
   config = make_config(settings, run, 'clip')
-  dataset = data.load(config)
+  dataset = datasets.load(config)
   classifier = _classifier(dataset.name, settings, run)
   features_of = functools.partial(
-    features.features, classifier, unpadded=features.unpadded_size(dataset.name, config.image_fit)
+    classifiers.features, classifier, unpadded=classifiers.unpadded_size(dataset.name, config.image_fit)
   )
   real, _ = features_of(dataset.validation[:count])
 
@@ -134,12 +136,12 @@ def train(config, score, score_every, change=None, watch=None):
     dict: steps, generator updates at each score; fid, inception_score, coverage and entropy, of as many; estimate,
     after each update; watched, likewise; diverged, whether a number ceased to be finite, which ended the run.
   """
-  with cli.quiet_tensorflow():
+  with console.quiet_tensorflow():
     import tensorflow.compat.v1 as tf
 
     from wgan_tf1 import graph as graphs
 
-  dataset = data.load(config)
+  dataset = datasets.load(config)
   found = dict(steps=[], estimate=[], watched=[], diverged=False)
 
   def add_scores(step, graph, session):

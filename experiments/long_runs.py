@@ -9,8 +9,8 @@ import sys
 
 from experiments import common
 from experiments import image_runs
-from wgan_tf1 import cli
 from wgan_tf1 import config as configs
+from wgan_tf1 import console
 
 TITLE = 'Long runs of blog-mnist'
 
@@ -121,9 +121,9 @@ def _series(path):
 
 
 def measure(settings, run):
-  with cli.quiet_tensorflow():
-    from wgan_tf1 import small_classifier
+  with console.quiet_tensorflow():
     from wgan_tf1 import training
+    from wgan_tf1.evaluation import small_classifier
   if settings['dataset'] == 'mnist' and small_classifier.cached('mnist') is None:
     small_classifier.train('mnist', run.data_dir)
 

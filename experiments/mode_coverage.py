@@ -10,10 +10,11 @@ import sys
 import numpy as np
 
 from experiments import common
-from wgan_tf1 import array_sets
 from wgan_tf1 import config as configs
-from wgan_tf1 import data
-from wgan_tf1 import metrics
+from wgan_tf1.data import datasets
+from wgan_tf1.data import points
+from wgan_tf1.evaluation import metrics
+from wgan_tf1.evaluation import published
 
 TITLE = 'Modes captured and share of high-quality samples, ring of 8 and grid of 25'
 
@@ -112,23 +113,21 @@ def _published(dataset):
   kinds = {'modes_captured': 'modes', 'high_quality_share': 'shares'}
   return [
     dict(source=row['source'], system=row['system'], what=kinds[row['metric']], value=row['value'])
-    for row in common.paper_numbers()
+    for row in published.rows()
     if row['metric'] in kinds and row['dataset'] == dataset
   ]
 
 
 def _train(config, settings):
   """Trains; returns modes and shares [looks], at equal distances of steps, and the samples at the end."""
-  dataset = data.load(config)
+  dataset = datasets.load(config)
   latents = np.random.RandomState([config.seed, 1]).normal(size=[settings['samples'], config.latent_size])
   modes, shares = [], []
   with common.session_of(config) as (graph, session):
     for step, _ in common.train(config, dataset, graph, session):
       if step * settings['looks'] % config.generator_steps == 0:
         points = session.run(graph.samples, {graph.sample_latents: latents})
-        found = metrics.mode_coverage(
-          points, array_sets.mode_centres(dataset.name), array_sets.mode_deviation(dataset.name)
-        )
+        found = metrics.mode_coverage(points, points.mode_centres(dataset.name), points.mode_deviation(dataset.name))
         modes.append(int(found[0]))
         shares.append(float(found[1]))
   points = np.clip(points[:500].astype(np.float64), -1e3, 1e3)
@@ -139,9 +138,9 @@ def measure(settings, run):
   """Returns the numbers: 'runs' of each data set, variant and seed, the real data's, and the published rows."""
   numbers = dict(runs={}, real={}, modes={}, published={}, generator_steps=settings['generator_steps'])
   for dataset in settings['datasets']:
-    centres = array_sets.mode_centres(dataset)
-    real = data.load(configs.make('toy-' + dataset)).validation[: settings['samples']]
-    modes, share = metrics.mode_coverage(real, centres, array_sets.mode_deviation(dataset))
+    centres = points.mode_centres(dataset)
+    real = datasets.load(configs.make('toy-' + dataset)).validation[: settings['samples']]
+    modes, share = metrics.mode_coverage(real, centres, points.mode_deviation(dataset))
     numbers['real'][dataset] = dict(modes=int(modes), share=float(share), samples=np.round(real[:500], 3).tolist())
     numbers['modes'][dataset] = len(centres)
     numbers['published'][dataset] = _published(dataset)
@@ -158,14 +157,14 @@ def measure(settings, run):
 
 
 def _rows(numbers, settings):
-  """The rows that the tables lack, as experiments/paper_numbers.json has its own: mean and deviation over the seeds."""
+  """The rows that the tables lack, as published.json has its own: mean and deviation over the seeds."""
   protocol = dict(samples=settings['samples'], trials=settings['seeds'], steps=settings['generator_steps'])
   systems = {'clip': 'WGAN', 'gp': 'WGAN-GP', 'gan': 'GAN'}
   return [
     dict(
       metric=metric, dataset=dataset, system=systems[variant], value=float(np.mean(final)),
       deviation=float(np.std(final, ddof=1)) if len(final) > 1 else None, note='width %d' % settings['width'],
-      protocol=dict(protocol, sigma=array_sets.published_sigma(dataset)),
+      protocol=dict(protocol, sigma=points.published_sigma(dataset)),
     )
     for metric, what in (('modes_captured', 'modes'), ('high_quality_share', 'shares'))
     for dataset in numbers['runs']
@@ -198,7 +197,7 @@ def plot(numbers):
         panel.fill_between(steps, values.min(axis=0), values.max(axis=0), color='C%d' % i, alpha=0.15, linewidth=0)
       panel = figure.add_subplot(grid[2 * row + 1, 2 * i : 2 * i + 2])
       panel.plot(*np.transpose(seeds[0]['samples']), '.', markersize=2, color='C%d' % i)
-      panel.plot(*array_sets.mode_centres(dataset).T, '+', color='black', markersize=5, markeredgewidth=0.7)
+      panel.plot(*points.mode_centres(dataset).T, '+', color='black', markersize=5, markeredgewidth=0.7)
       panel.set(xlim=(-2, 2), ylim=(-2, 2), aspect='equal', xticks=[-1, 0, 1], yticks=[-1, 0, 1])
       panel.set_title('%s: samples of seed 0' % variant, fontsize=9)
     left.axhline(numbers['modes'][dataset], color='black', linewidth=0.6, linestyle=':')

@@ -11,7 +11,8 @@ import numpy as np
 
 from experiments import common
 from wgan_tf1 import config as configs
-from wgan_tf1 import data
+from wgan_tf1.data import batches
+from wgan_tf1.data import datasets
 
 TITLE = "Momentum on a clipped critic: the cosine between the optimizer's step and the gradient"
 
@@ -136,14 +137,14 @@ def _train(config):
   """Trains; returns, of each generator step, the means of its critic updates' estimates and cosines."""
   import tensorflow.compat.v1 as tf
 
-  dataset = data.load(config)
+  dataset = datasets.load(config)
   estimates, cosines, done = [], [], 0
   with common.session_of(config) as (graph, session):
     weights = _flat([v.read_value() for v in graph.critic_variables])
     gradient = _flat(tf.gradients(graph.scalars['critic_loss'], graph.critic_variables))
     for step in range(1, config.generator_steps + 1):
       while done < configs.critic_updates(config, step):
-        feed = {graph.real: data.batch(config, dataset, done).real}
+        feed = {graph.real: batches.batch(config, dataset, done).real}
         session.run(graph.before_critic)
         # The latents are drawn by the step counters: the update that follows has the same ones.
         before, slope, estimate = session.run([weights, gradient, graph.scalars[graph.estimate]], feed)

@@ -6,8 +6,9 @@ import numpy as np
 
 from experiments import common
 from experiments import image_runs
-from wgan_tf1 import cli
-from wgan_tf1 import data
+from wgan_tf1 import console
+from wgan_tf1.data import batches
+from wgan_tf1.data import datasets
 
 TITLE = 'Overfitting: the estimate on 1,000 training images and on held-out ones'
 
@@ -28,7 +29,7 @@ LABELS = {'gp': 'gradient penalty', 'clip': 'weight clipping'}
 
 
 def subset(dataset, train_images):
-  """Returns a `data.Dataset` of so many of its training images, drawn at random, the same ones at every call."""
+  """Returns a `datasets.Dataset` of so many of its training images, drawn at random, the same ones at every call."""
   kept = np.sort(np.random.RandomState([0, 5]).permutation(len(dataset.train))[:train_images])
   labels = None if dataset.train_labels is None else dataset.train_labels[kept]  # MNIST's are read only where needed
   return dataset._replace(train=dataset.train[kept], train_labels=labels)
@@ -36,16 +37,16 @@ def subset(dataset, train_images):
 
 def _run(settings, run, constraint):
   """Returns {steps, train, validation, diverged}: estimates on equally many real and generated images."""
-  with cli.quiet_tensorflow():
+  with console.quiet_tensorflow():
     import tensorflow.compat.v1 as tf
 
     from wgan_tf1 import graph as graphs
 
   rate = LEARNING_RATES[constraint]
   config = image_runs.make_config(settings, run, constraint, generator_learning_rate=rate, critic_learning_rate=rate)
-  dataset = subset(data.load(config), settings['train_images'])
+  dataset = subset(datasets.load(config), settings['train_images'])
   count = settings['measured_images']
-  real = {name: data.encode(config, images[:count]) for name, images in dataset._asdict().items() if name in PARTS}
+  real = {name: batches.encode(config, images[:count]) for name, images in dataset._asdict().items() if name in PARTS}
   found = dict(steps=[], train=[], validation=[], diverged=False)
   with common.session_of(config) as (graph, session):
     estimate = graph.scalars[graph.estimate]

@@ -7,8 +7,8 @@ import numpy as np
 
 from experiments import common
 from wgan_tf1 import config as configs
-from wgan_tf1 import data
-from wgan_tf1 import metrics
+from wgan_tf1.data import datasets
+from wgan_tf1.evaluation import metrics
 
 TITLE = 'One-sided against two-sided gradient penalty: exact W of samples to held-out data'
 
@@ -69,7 +69,7 @@ CLAIMS = [
 
 def _train(config, count):
   """Trains; returns the exact W of `count` samples to held-out points, and the critic's gradient norms at the end."""
-  dataset = data.load(config)
+  dataset = datasets.load(config)
   latents = np.random.RandomState([config.seed, 1]).normal(size=[count, config.latent_size])
   with common.session_of(config) as (graph, session):
     norms = []
@@ -86,7 +86,7 @@ def measure(settings, run):
   numbers = dict(runs={}, floor={})
   count = settings['samples']
   for name in settings['datasets']:
-    held_out = data.load(configs.make('toy-' + name)).validation
+    held_out = datasets.load(configs.make('toy-' + name)).validation
     numbers['floor'][name] = metrics.earth_movers_distance(held_out[count : 2 * count], held_out[:count])
     numbers['runs'][name] = {side: dict(distances=[], norms=[]) for side in SIDES}
   for seed in range(settings['seeds']):

@@ -6,7 +6,8 @@ import numpy as np
 
 from experiments import common
 from experiments import image_runs
-from wgan_tf1 import cli
+from wgan_tf1 import console
+from wgan_tf1.evaluation import published
 
 TITLE = 'Random architectures: how many train?'
 
@@ -64,7 +65,7 @@ def networks_of(architecture):
   and the other way round. At depth 4 k there are k - 1 convolutions of stride 1 more at 16x16 and at 8x8, and
   2 (k - 1) at 4x4. All have 3x3 filters and the WGAN-GP code's initial weights.
   """
-  with cli.quiet_tensorflow():
+  with console.quiet_tensorflow():
     import tensorflow.compat.v1 as tf
 
     from wgan_tf1 import layers
@@ -109,7 +110,7 @@ def networks_of(architecture):
 
 def _run(settings, run, score, index, variant):
   """Trains one architecture; returns {score: float} of its samples, and whether it diverged."""
-  with cli.quiet_tensorflow():
+  with console.quiet_tensorflow():
     from wgan_tf1 import networks
 
   architecture = sample(settings['seed'], index)
@@ -198,7 +199,7 @@ def _measured_alone(numbers):
 def _published():
   """Returns what table 5 prints, in words."""
   rows = {}
-  for row in common.paper_numbers():
+  for row in published.rows():
     if row['metric'] == 'architectures':
       rows.setdefault(row['protocol']['minimum_inception_score'], []).append('%s %d' % (row['system'], row['value']))
   return 'of 200, ' + '; '.join('at a score of %g: %s' % (score, ', '.join(found)) for score, found in rows.items())

@@ -13,9 +13,10 @@ import os
 from absl import flags
 
 from experiments import common
-from wgan_tf1 import UserError
-from wgan_tf1 import cli
-from wgan_tf1 import data
+from wgan_tf1 import console
+from wgan_tf1 import files
+from wgan_tf1.errors import UserError
+from wgan_tf1.evaluation import published
 
 FLAGS = flags.FLAGS
 
@@ -169,11 +170,11 @@ def _value(row):
   return said(float(row['value'])) + ('' if row['deviation'] is None else ' +- ' + said(float(row['deviation'])))
 
 
-def published_section(published, measured):
+def published_section(rows, measured):
   """Returns the lines that set every published value beside those measured of the same metric and data.
 
   Args:
-    published: rows of paper_numbers.json.
+    rows: those of published.json.
     measured: {experiment: rows of the same shape}.
   """
   lines = [
@@ -182,7 +183,7 @@ def published_section(published, measured):
     'too. Those of this project are in bold.', '',
   ]  # fmt: skip
   groups = []
-  for row in published:
+  for row in rows:
     if (row['metric'], row['dataset']) not in groups:
       groups.append((row['metric'], row['dataset']))
   for metric, dataset in groups:
@@ -192,7 +193,7 @@ def published_section(published, measured):
     rows = [
       [row['system'], _value(row), conditions(row), row['source'],
        row['note'] if row['value'] is not None else '']
-      for row in published if same(row)
+      for row in rows if same(row)
     ]  # fmt: skip
     ours = [(name, row) for name, found in measured.items() for row in found if same(row)]
     rows += [['**%s**' % row['system'], '**%s**' % _value(row), conditions(row), 'experiments.' + name, row['note']]
@@ -204,14 +205,14 @@ def published_section(published, measured):
   return lines
 
 
-def report(results_dir, output, experiments=None, published=None):
+def report(results_dir, output, experiments=None, rows=None):
   """Returns the text of RESULTS.md.
 
   Args:
     results_dir: where NAME.json and NAME.png are.
     output: where the text will be written: pictures are named relative to it.
     experiments: list of (name, about, theirs); None is `EXPERIMENTS`.
-    published: rows of paper_numbers.json; None reads it.
+    rows: those of published.json; None reads it.
 
   Raises:
     UserError: if a result cannot be read.
@@ -234,12 +235,12 @@ def report(results_dir, output, experiments=None, published=None):
     'Made by `make results` from the files in `results/`, which `make figures` writes. A claim is decided by a rule '
     'that its script had before the full run, but where the text under the table says otherwise. What was measured '
     'here was measured in small: the conditions are below each table of claims.', '',
-    'WGAN is arXiv 1701.07875, WGAN-GP 1704.00028v3; `experiments/paper_numbers.json` holds what they print.', '',
+    'WGAN is arXiv 1701.07875, WGAN-GP 1704.00028v3; `wgan_tf1/evaluation/published.json` holds what they print.', '',
   ]  # fmt: skip
   lines += table(['', 'experiment', *common.VERDICTS.values()], counts + [['', '**in all**'] + total])
   measured = {name: result['numbers'].get('rows', []) for name, result in results.items()
               if result is not None and not result['quick']}  # fmt: skip
-  lines += sections + published_section(common.paper_numbers() if published is None else published, measured)
+  lines += sections + published_section(published.rows() if rows is None else rows, measured)
   return '\n'.join(lines)
 
 
@@ -249,7 +250,7 @@ def main():
     raise UserError('results_dir=%s is not there: make figures writes it' % FLAGS.results_dir)
   text = report(FLAGS.results_dir, FLAGS.output)
   try:
-    data.write_file(FLAGS.output, text.encode())
+    files.write_file(FLAGS.output, text.encode())
   except OSError as e:
     raise UserError('output=%s cannot be written: %s' % (FLAGS.output, e))
 
@@ -257,4 +258,4 @@ def main():
 if __name__ == '__main__':
   flags.DEFINE_string('results_dir', 'results', 'directory of the NAME.json and NAME.png of the experiments.')
   flags.DEFINE_string('output', 'RESULTS.md', 'file to write.')
-  cli.run(main)
+  console.run(main)

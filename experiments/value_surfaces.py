@@ -14,8 +14,8 @@ import numpy as np
 
 from experiments import common
 from wgan_tf1 import config as configs
-from wgan_tf1 import data
-from wgan_tf1 import metrics
+from wgan_tf1.data import datasets
+from wgan_tf1.evaluation import metrics
 
 TITLE = 'Value surfaces of clipped and penalised critics, generator fixed, and the share of the exact W they find'
 
@@ -129,7 +129,7 @@ def _critic(config, settings):
   """
   import tensorflow.compat.v1 as tf
 
-  dataset = data.load(config)
+  dataset = datasets.load(config)
   real, noised = _samples(dataset, settings['samples'], settings['pairs'])
   real, noised = (points.reshape(-1, 2).astype(np.float32) for points in (real, noised))
   with common.session_of(config) as (graph, session):
@@ -162,7 +162,7 @@ def measure(settings, run):
   """Returns the numbers of each toy: 'exact', and of each critic under its label 'critics'."""
   numbers = dict(exact={}, critics={}, points={})
   for name in settings['datasets']:
-    load = lambda: data.load(configs.make('toy-' + name))
+    load = lambda: datasets.load(configs.make('toy-' + name))
     exact = run.part('%s-exact' % name, lambda: _exact(load(), settings))
     numbers['exact'][name] = exact
     numbers['points'][name] = np.round(load().validation[:200].astype(np.float64), 3).tolist()

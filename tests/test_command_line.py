@@ -14,9 +14,9 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
+from tests.helpers.processes import ROOT
 from wgan_tf1 import config
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SMALL = ['--dataset=digits', '--width=8', '--batch_size=4', '--critic_steps=2', '--keep_checkpoints=2']
 EVERY = ['--sample_every_steps=10', '--summary_every_steps=4', '--save_every_steps=5']
 

@@ -3,10 +3,10 @@ import json
 
 import pytest
 
-from wgan_tf1 import UserError
 from wgan_tf1 import config
-from wgan_tf1 import data
 from wgan_tf1 import networks
+from wgan_tf1.data import datasets
+from wgan_tf1.errors import UserError
 
 
 def test_the_posts_clip_run():
@@ -280,7 +280,7 @@ def test_what_the_data_decide_is_not_for_the_settings_to_differ_in():
 
 def test_the_tables_fit_together():
   everything = sum(config.DATASETS.values(), [])
-  assert len(everything) == len(set(everything)) and set(everything) == set(data.DATASETS)
+  assert len(everything) == len(set(everything)) and set(everything) == set(datasets.DATASETS)
   assert config.CHOICES['dataset'] == ['auto', *everything]
   assert set(config.LABELLED) <= set(config.DATASETS['image'])
   fields = {field.name for field in dataclasses.fields(config.Config)}

@@ -1,4 +1,4 @@
-"""Training that is killed, that runs out of room, that loses its files: the short form of `python -m tests.chaos`."""
+"""Training that is killed, that runs out of room, that loses its files: the short form of `python -m tools.chaos`."""
 
 import contextlib
 import errno
@@ -15,14 +15,16 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from wgan_tf1 import UserError
-from wgan_tf1 import checkpoints
+from tests.helpers.processes import ROOT
 from wgan_tf1 import config as configs
-from wgan_tf1 import data
-from wgan_tf1 import models
+from wgan_tf1 import files
+from wgan_tf1 import sampling
 from wgan_tf1 import training
+from wgan_tf1.data import batches
+from wgan_tf1.data import prefetch
+from wgan_tf1.errors import UserError
+from wgan_tf1.runs import checkpoints
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 STEPS = 8
 SETTINGS = dict(
   preset='toy-8gaussians', variant='gp', width=4, batch_size=4, critic_steps=2, ema_decay=0.9, generator_steps=STEPS,
@@ -71,6 +73,7 @@ import tensorflow.compat.v1 as tf
 from tensorflow.python.training import saver
 from tests import test_faults
 from wgan_tf1 import training
+from tests.helpers.processes import ROOT
 
 def kill_at(owner, name, n, before):
   call, count = getattr(owner, name), [0]
@@ -148,15 +151,15 @@ def largest_file():
 
 def test_no_room_is_one_line_and_the_same_command_goes_on(tmp_path, monkeypatch, largest_file, unharmed):
   config = _config(tmp_path)
-  make = data.batch
+  make = batches.batch
 
   def batch(config, dataset, step):
     if step == 9:  # after the save of step 4
       largest_file(max(os.path.getsize(str(path)) for path in tmp_path.glob('events*')) + 100)
     return make(config, dataset, step)
 
-  monkeypatch.setattr(data, 'batch', batch)
-  monkeypatch.setattr(data, 'Prefetcher', _NotAhead)
+  monkeypatch.setattr(batches, 'batch', batch)
+  monkeypatch.setattr(prefetch, 'Prefetcher', _NotAhead)
   with pytest.raises(UserError, match='run_dir=.* cannot be written: .*too large') as e:
     training.train(config)
   largest_file(None)
@@ -171,7 +174,7 @@ def test_no_room_at_the_start_is_one_line(tmp_path, monkeypatch, unharmed):
   def full(path, content):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-  monkeypatch.setattr(data, 'write_file', full)
+  monkeypatch.setattr(files, 'write_file', full)
   with pytest.raises(UserError, match='run_dir=.* cannot be written: .*No space left on device'):
     training.train(_config(tmp_path))
   monkeypatch.undo()
@@ -209,7 +212,7 @@ def test_a_file_where_the_samples_should_be_is_one_line(tmp_path, unharmed):
 
 
 def test_events_that_are_removed_are_gone_on_with_in_a_new_file(tmp_path, monkeypatch, unharmed):
-  make = data.batch
+  make = batches.batch
 
   def batch(config, dataset, step):
     if step == 6:
@@ -217,8 +220,8 @@ def test_events_that_are_removed_are_gone_on_with_in_a_new_file(tmp_path, monkey
         os.remove(path)
     return make(config, dataset, step)
 
-  monkeypatch.setattr(data, 'batch', batch)
-  monkeypatch.setattr(data, 'Prefetcher', _NotAhead)
+  monkeypatch.setattr(batches, 'batch', batch)
+  monkeypatch.setattr(prefetch, 'Prefetcher', _NotAhead)
   assert training.train(_config(tmp_path)) is None
   assert _variables(tmp_path) == unharmed
   assert _scalar_steps(tmp_path)[-2:] == [6, 8]
@@ -256,15 +259,15 @@ def test_data_that_are_removed_end_the_run_and_it_goes_on_once_they_are_back(tmp
   whole = configs.make(run_dir=str(tmp_path / 'whole'), **flags)
   config = configs.make(run_dir=str(tmp_path / 'run'), **flags)
   training.train(whole)
-  make = data.batch
+  make = batches.batch
 
   def batch(config, dataset, step):
     if step == 2:
       pictures.rename(tmp_path / 'away')
     return make(config, dataset, step)
 
-  monkeypatch.setattr(data, 'batch', batch)
-  monkeypatch.setattr(data, 'Prefetcher', _NotAhead)
+  monkeypatch.setattr(batches, 'batch', batch)
+  monkeypatch.setattr(prefetch, 'Prefetcher', _NotAhead)
   with pytest.raises(UserError, match='none of 2 images can be decoded'):
     training.train(config)
   assert list(checkpoints.paths(config.run_dir)) == [1, 2]
@@ -283,4 +286,4 @@ def test_data_that_are_removed_end_the_run_and_it_goes_on_once_they_are_back(tmp
 ])  # fmt: skip
 def test_a_config_from_elsewhere_chooses_among_what_is_there(changes, words):
   with tf.Graph().as_default(), pytest.raises(UserError, match=words):
-    models.build_sampler(configs.make(width=2, **changes))
+    sampling.build_sampler(configs.make(width=2, **changes))

@@ -3,7 +3,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import graph as graphs
-from wgan_tf1 import models
+from wgan_tf1 import networks
 
 
 def _real(n=4, seed=0, channels=1):
@@ -211,7 +211,7 @@ def test_samples_are_fixed_and_can_be_chosen(running, tiny):
   with running(tiny()) as (graph, session):
     first = session.run(graph.samples)
     session.run(graph.train_critic, {graph.real: _real()})
-    assert len(first) == models.sample_count(tiny()) == 64
+    assert len(first) == networks.sample_count(tiny()) == 64
     assert first.shape == (64, 32, 32, 1) and np.array_equal(first, session.run(graph.samples))
     chosen = np.random.RandomState(0).normal(size=[3, 128])
     images = session.run([graph.samples, graph.fake], {graph.sample_latents: chosen, graph.latents: chosen})

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import models
 from wgan_tf1 import networks
 
 
@@ -84,7 +83,7 @@ def test_drawn_labels(running, tiny):
           drawn[seed, run, critic_step + global_step] = labels
       assert session.run(graph.sample_labels).tolist() == [1, 3, 7] * 8
       assert session.run(tf.shape(graph.labels)).tolist() == [4]
-      assert models.sample_count(config) == 24 == len(session.run(graph.sample_latents))
+      assert networks.sample_count(config) == 24 == len(session.run(graph.sample_latents))
   for labels in drawn.values():
     values, counts = np.unique(labels, return_counts=True)
     assert values.tolist() == [1, 3, 7] and np.abs(counts - 1000).max() < 6 * (3000 * 1 / 3 * 2 / 3) ** 0.5

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from wgan_tf1 import config
-from wgan_tf1 import data
 from wgan_tf1 import images
+from wgan_tf1.data import batches
 
 
 def test_floats_become_the_nearest_byte():
@@ -19,9 +19,9 @@ def test_floats_become_the_nearest_byte_with_another_black():
 
 
 @pytest.mark.parametrize('black', [-1.0, 0.0])
-def test_bytes_survive_the_way_to_floats_and_back(black):
+def test_bytes_survive_the_conversion_to_floats_and_back(black):
   everything = np.arange(256, dtype=np.uint8)
-  floats = data.to_float(everything, black)
+  floats = batches.to_float(everything, black)
   assert (floats.min(), floats.max()) == (black, 1)
   assert np.array_equal(images.to_uint8(floats, black), everything)
 
@@ -30,7 +30,7 @@ def test_bytes_survive_the_way_to_floats_and_back(black):
 def test_bytes_survive_the_encoding_of_a_preset(preset):
   c = config.make(preset)
   everything = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
-  assert np.array_equal(images.to_uint8(data.encode(c, everything), c.pixel_minimum), everything)
+  assert np.array_equal(images.to_uint8(batches.encode(c, everything), c.pixel_minimum), everything)
 
 
 @pytest.mark.parametrize('n, columns, rows', [(6, 3, 2), (5, 3, 2), (1, 1, 1), (4, 8, 1)])
@@ -57,12 +57,12 @@ def _plot(real, fake, scores):
 
 
 def _changed(a, b):
-  """Bounding box, (top, bottom, left, right), of the pixels that differ."""
+  """Returns the bounding box (top, bottom, left, right) of the pixels that differ."""
   rows, columns = np.nonzero((a != b).any(axis=2))
   return rows.min(), rows.max(), columns.min(), columns.max()
 
 
-def test_points_are_drawn_where_they_are():
+def test_points_are_drawn_at_their_coordinates():
   flat = np.zeros([9, 9])
   empty = _plot([], [], flat)
   assert empty.shape == (640, 600, 3) and empty.dtype == np.uint8
@@ -72,9 +72,9 @@ def test_points_are_drawn_where_they_are():
   assert not np.array_equal(_plot([-1, 1], [], flat), _plot([], [-1, 1], flat))
 
 
-def test_level_lines_follow_the_second_axis_of_the_scores():
+def test_contour_lines_follow_the_second_axis_of_the_scores():
   axis = np.linspace(-2, 2, 9)
-  flat, sloped = np.zeros([9, 9]), np.tile(axis, [9, 1])  # rising to the right: the lines are upright
+  flat, sloped = np.zeros([9, 9]), np.tile(axis, [9, 1])  # increases to the right, so that the lines are vertical
   drawn = (_plot([], [], sloped) != _plot([], [], flat)).any(axis=2)[:600]  # above the legend
   columns = drawn.mean(axis=0)
   assert drawn.any() and set(columns[columns > 0.5]) == {1.0} and (columns == 0).any()

@@ -4,6 +4,8 @@ import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import losses
 from wgan_tf1 import networks
+from wgan_tf1.networks import mlp
+from wgan_tf1.networks import resnet
 
 
 def _run(build):
@@ -158,10 +160,10 @@ def test_the_penaltys_gradient_is_its_central_differences(name):
 
 
 CRITICS = {
-  'relu': (networks.toy_critic, 'none', [2], 8),
+  'relu': (mlp.toy_critic, 'none', [2], 8),
   'leaky_relu': (networks.ARCHITECTURES['dcgan5'][1], 'none', [8, 8, 3], 4),
   'leaky_relu, layer norm': (networks.ARCHITECTURES['dcgan5'][1], 'layer', [8, 8, 3], 4),
-  'relu, residual, layer norm': (networks.resnet_critic, 'layer', [8, 8, 3], 4),
+  'relu, residual, layer norm': (resnet.critic, 'layer', [8, 8, 3], 4),
   'relu, text': (networks.ARCHITECTURES['text'][1], 'none', [6, 5], 4),
 }
 

@@ -5,12 +5,12 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests.test_layers import randomize
-from wgan_tf1 import UserError
 from wgan_tf1 import config
-from wgan_tf1 import data
 from wgan_tf1 import graph as graphs
-from wgan_tf1 import models
 from wgan_tf1 import networks
+from wgan_tf1 import sampling
+from wgan_tf1.data import batches
+from wgan_tf1.errors import UserError
 
 REFUSED = ['blog-mnist-bn', 'keras-mnist', 'lsun64-dcgan', 'lsun64-dcgan-nobn', 'lsun64-mlp']  # with gp
 TOYS = ['toy-8gaussians', 'toy-25gaussians', 'toy-swissroll']
@@ -223,7 +223,7 @@ COUNTS = _counts()
 @pytest.mark.parametrize('preset, variant', PAIRS)
 def test_parameters_of_the_full_size(preset, variant):
   counts = COUNTS.get((preset, variant)) or COUNTS[preset]
-  assert models.count_parameters(config.make(preset, variant)) == counts
+  assert networks.count_parameters(config.make(preset, variant)) == counts
 
 
 @pytest.mark.parametrize('preset', list(config.PRESETS))
@@ -234,7 +234,7 @@ def test_shapes_of_the_full_size(preset):
     size, channels = DATA[preset][1][:2]
     shape = [size, size, channels]
   with tf.Graph().as_default():
-    assert models.build_sampler(c).samples.shape.as_list()[1:] == shape
+    assert sampling.build_sampler(c).samples.shape.as_list()[1:] == shape
     classes = {'class_count': c.class_count} if c.class_count else {}
     critic = networks.ARCHITECTURES[c.architecture][1]
     scores = critic(tf.zeros([3] + shape), width=c.width, norm=c.critic_norm, **classes)
@@ -295,14 +295,14 @@ class Run:
     self.session.run(self.graph.train_generator, {self.graph.fake_count: self.config.generator_batch_size})
 
   def _feed(self, seed):
-    c, random, shape = self.config, np.random.RandomState(seed), models.sample_shape(self.config)
+    c, random, shape = self.config, np.random.RandomState(seed), networks.sample_shape(self.config)
     if c.form == 'image':
       raw = random.randint(0, 256, [c.batch_size, *shape]).astype(np.uint8)
     elif c.form == 'text':
       raw = random.randint(0, shape[1], [c.batch_size, shape[0]]).astype(np.uint16)
     else:
       raw = random.normal(size=[c.batch_size, *shape]).astype(np.float32)
-    feed = {self.graph.real: data.encode(c, raw)}
+    feed = {self.graph.real: batches.encode(c, raw)}
     if c.class_count:
       feed[self.graph.labels] = feed[self.graph.real_labels] = random.randint(0, c.class_count, c.batch_size)
     return feed
@@ -358,7 +358,7 @@ def test_two_updates_and_a_resumed_third_and_fourth(tmp_path, preset, variant):
     moved = generator - unchanged(after, saved, generator)
     assert moved >= moving | {name for name in generator if name.endswith('/weights')}
     samples, _ = run.session.run([graph.samples, graph.check_weights])
-    assert samples.shape == (models.sample_count(c), *models.sample_shape(c)) and np.isfinite(samples).all()
+    assert samples.shape == (networks.sample_count(c), *networks.sample_shape(c)) and np.isfinite(samples).all()
     run.saver.save(run.session, path, write_meta_graph=False)
     run.critic_step(seed=1)
     run.generator_step()

@@ -10,17 +10,16 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from wgan_tf1 import UserError
+from tests.helpers.processes import ROOT
 from wgan_tf1 import config
 from wgan_tf1 import images
-from wgan_tf1 import pictures
-from wgan_tf1 import precision
 from wgan_tf1 import sampling
-from wgan_tf1.models import Sampler
-from wgan_tf1.models import build_sampler
+from wgan_tf1.errors import UserError
+from wgan_tf1.kernels import precision
+from wgan_tf1.sampling import Sampler
+from wgan_tf1.sampling import build_sampler
 
 pytestmark = pytest.mark.xdist_group('sample')  # the runs that it draws from are made once
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 APIS = ['1'] if tf.__version__.startswith('1.') else ['1', '2']
 
 # With a step size at which two steps tell the classes apart.
@@ -50,6 +49,7 @@ LOADER = """
 import sys
 import numpy as np
 import tensorflow
+from tests.helpers.processes import ROOT
 tf = tensorflow.compat.v1
 outputs = {}
 for path, latent_size, labels in [('models/acgan', 128, [0, 3, 5] * 2), ('models/text', 128, None), ('empty', 2, None)]:
@@ -250,7 +250,7 @@ def test_points_are_plotted_with_the_trained_networks(runs, monkeypatch, name, r
     variables = graph.generator_variables + graph.critic_variables
     calls.append((real.shape, latents.shape, session.run({v.op.name: v for v in variables})))
 
-  monkeypatch.setattr(pictures, 'points', points)
+  monkeypatch.setattr(sampling, 'points', points)
   assert sampling.plot_points(config.load(str(runs / name)), np.zeros([3000, 2]), 1) == (1, None)
   ((real_shape, latents_shape, variables),) = calls
   assert (real_shape, latents_shape) == ((real_count, 2), (3000, 2))

@@ -3,21 +3,21 @@ import os
 import pytest
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import UserError
-from wgan_tf1 import checkpoints
-from wgan_tf1 import data
 from wgan_tf1 import training
+from wgan_tf1.data import batches
+from wgan_tf1.errors import UserError
+from wgan_tf1.runs import checkpoints
 
 
 def test_data_that_go_away_end_the_run_and_it_is_saved(tiny, tmp_path, monkeypatch):
-  make = data.batch
+  make = batches.batch
 
   def batch(config, dataset, step):
     if step >= 5:
       raise UserError('the disk is gone')
     return make(config, dataset, step)
 
-  monkeypatch.setattr(data, 'batch', batch)
+  monkeypatch.setattr(batches, 'batch', batch)
   config = tiny(width=2, generator_steps=9, run_dir=str(tmp_path))
   with pytest.raises(UserError, match='the disk is gone'):
     training.train(config)

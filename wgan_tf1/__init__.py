@@ -6,9 +6,4 @@ import os
 os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')  # nothing here needs Keras, and to import it takes a second
 
-
-class UserError(Exception):
-  """What was asked for cannot be done. The message is one line: which input, what is wrong, what to do.
-
-  Scripts print it without a traceback and exit with status 2; see `cli.run`.
-  """
+__version__ = '1.0.0'

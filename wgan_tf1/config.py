@@ -1,144 +1,91 @@
-"""What a run is: one frozen dataclass, and the tables that fill it. No TensorFlow here.
+"""Config: what a run is. Each setting with its meaning and bounds; made from a preset, kept in config.json.
 
-A preset fixes networks, data and hyper-parameters; a variant fixes loss, constraint and the
-optimizer's defaults. They are independent: `make('blog-mnist', 'gp', batch_size=32)`.
+    config.make('blog-mnist', 'gp', batch_size=32)
+
+No TensorFlow here.
 """
 
 import dataclasses
 import json
 import os
+from typing import Any
+from typing import Callable
+from typing import Dict
 from typing import Optional
+from typing import Sequence
+from typing import Tuple
 
-from wgan_tf1 import UserError
+import wgan_tf1
+from wgan_tf1.errors import UserError
+from wgan_tf1.presets import DEFAULTS
+from wgan_tf1.presets import PRESETS
+from wgan_tf1.presets import VARIANTS
 
-# fmt: off
-
-# variant -> what its paper prescribes: WGAN (1701.07875) Algorithm 1; WGAN-GP (1704.00028) Algorithm 1;
-# GAN (1406.2661) with the generator's -log D and DCGAN's (1511.06434) Adam.
-VARIANTS = {
-    'clip': dict(optimizer='rmsprop', learning_rate=5e-5, critic_steps=5, clip_value=0.01, clip_order='after'),
-    'gp':   dict(optimizer='adam',    learning_rate=1e-4, critic_steps=5, beta1=0.0, beta2=0.9, penalty_weight=10.0,
-                 penalty='two_sided'),
-    'gan':  dict(optimizer='adam',    learning_rate=2e-4, critic_steps=1, beta1=0.5, beta2=0.999),
-}
-
-# What a preset has unless its row says otherwise.
-_DEFAULTS = dict(
-    form='image', image_channels=1, image_fit='pad', pixel_minimum=-1.0, latent_size=128, batch_size=64,
-    generator_norm='none', critic_norm='none', dequantize=False, extra_critic_steps=False, ema_decay=0.0,
-    learning_rate_decay_steps=0, fixed_generator=False, save_every_steps=100, sample_every_steps=50,
-    summary_every_steps=20, evaluate_every_steps=0,
-)
-_BLOG = dict(architecture='blog', dataset='mnist', image_size=32, width=64, generator_steps=2000,
-             # The post states no learning rate. With the paper's 5e-5 the clip variant shows only a
-             # checkerboard after 500 generator steps, with 5e-4 digit shapes appear by step 300.
-             clip=dict(learning_rate=5e-4), gp=dict(beta1=0.5))
-_LSUN64 = dict(dataset='lsun', image_size=64, image_channels=3, latent_size=100, width=64, generator_steps=200000,
-               critic_norm='batch',
-               clip=dict(optimizer='rmsprop_torch', clip_order='before', extra_critic_steps=True))
-_RESNET = dict(architecture='resnet', dataset='cifar10', image_size=32, image_channels=3, width=128,
-               generator_batch_size=128, generator_steps=100000, generator_norm='batch', dequantize=True,
-               gp=dict(learning_rate=2e-4, learning_rate_decay_steps=100000))
-_TOY = dict(architecture='toy', form='points', latent_size=2, width=512, batch_size=256, generator_steps=100000,
-            save_every_steps=1000, sample_every_steps=1000, summary_every_steps=100,
-            gp=dict(penalty_weight=0.1, beta1=0.5))
-
-# preset -> its settings, and under a variant's name what it changes for that variant.
-PRESETS = {
-    'blog-mnist':     dict(_BLOG, source='MNIST post'),
-    'blog-mnist-bn':  dict(_BLOG, source='MNIST post, 5.1', generator_norm='batch', critic_norm='batch'),
-    'blog-mnist-mlp': dict(_BLOG, source='MNIST post, 5.3', architecture='mlp', width=512),
-    'keras-mnist': dict(
-        source='Keras post', architecture='keras', dataset='mnist', image_size=28, latent_size=50, width=64,
-        generator_steps=8000, generator_norm='batch', critic_norm='batch'),
-    'fashion-upsample': dict(
-        source='Fashion-MNIST post', architecture='upsample', dataset='fashion_mnist', image_size=32,
-        image_fit='resize', width=128, generator_steps=2000, generator_norm='batch', critic_norm='batch',
-        gp=dict(architecture='upsample-gp', critic_norm='none', beta1=0.5, generator_steps=5000)),
-    'gp-mnist': dict(
-        source='WGAN-GP code', architecture='crop', dataset='mnist', image_size=28, pixel_minimum=0.0, width=64,
-        batch_size=50, generator_steps=200000,
-        clip=dict(generator_norm='batch', critic_norm='batch'), gp=dict(beta1=0.5)),
-    'cifar10-dcgan': dict(
-        source='WGAN-GP code', architecture='dcgan5', dataset='cifar10', image_size=32, image_channels=3, width=128,
-        generator_steps=200000, generator_norm='batch', critic_norm='batch', gp=dict(critic_norm='none', beta1=0.5)),
-    'cifar10-resnet': dict(_RESNET, source='WGAN-GP app. F'),
-    'cifar10-resnet-acgan': dict(
-        _RESNET, source='WGAN-GP 5.4', class_count=10, critic_class_weight=1.0, generator_class_weight=0.1),
-    'lsun64-dcgan':      dict(_LSUN64, source='WGAN fig. 5', architecture='dcgan4', generator_norm='batch'),
-    'lsun64-dcgan-nobn': dict(_LSUN64, source='WGAN fig. 6', architecture='dcgan4-constant'),
-    'lsun64-mlp':        dict(_LSUN64, source='WGAN fig. 7', architecture='mlp-dcgan4'),
-    'lsun128-resnet': dict(
-        source='WGAN-GP fig. 4', architecture='resnet128', dataset='lsun', image_size=128, image_channels=3, width=64,
-        generator_steps=200000, generator_norm='batch', critic_norm='batch', gp=dict(critic_norm='layer')),
-    'text-char': dict(
-        source='WGAN-GP 5.5', architecture='text', form='text', dataset='text', text_length=32, width=512,
-        generator_steps=200000, clip=dict(critic_steps=10), gp=dict(critic_steps=10, beta1=0.5)),
-    'toy-8gaussians':  dict(_TOY, source='WGAN-GP fig. 1', dataset='8gaussians'),
-    'toy-25gaussians': dict(_TOY, source='WGAN-GP fig. 1', dataset='25gaussians'),
-    'toy-swissroll':   dict(_TOY, source='WGAN-GP fig. 1', dataset='swissroll'),
-}
-
-# fmt: on
-
-# What the samples are -> the data sets that have such.
+# What the samples are -> the data sets that have such samples.
 DATASETS = {
   'image': ['mnist', 'fashion_mnist', 'digits', 'cifar10', 'lsun', 'folder'],
   'text': ['text'],
   'points': ['8gaussians', '25gaussians', 'swissroll'],
 }
 LABELLED = ['mnist', 'fashion_mnist', 'digits', 'cifar10']
-# Taken, after a warning, where the preset's own can neither be found nor downloaded.
+# Used, after a warning, where the preset's own data set can neither be found nor downloaded.
 _FALLBACKS = {'mnist': 'digits', 'fashion_mnist': 'digits'}
 
-# What a flag may say. `auto` is the preset's own data set, or the one it falls back to.
-CHOICES = {
-  'preset': list(PRESETS),
-  'variant': list(VARIANTS),
-  'dataset': ['auto', *sum(DATASETS.values(), [])],
-  'optimizer': ['rmsprop', 'rmsprop_torch', 'adam'],
-  'clip_order': ['after', 'before'],
-  'penalty': ['two_sided', 'one_sided'],
-  'generator_norm': ['none', 'batch'],
-  'critic_norm': ['none', 'batch', 'layer'],
-  'precision': ['fp32', 'bf16'],
-  # Of no flag, but of a config.json.
-  'form': list(DATASETS),
-  'image_fit': ['pad', 'resize'],
-  'image_channels': [1, 3],
-  'pixel_minimum': [-1.0, 0.0],
-  'fallback_dataset': sorted(set(_FALLBACKS.values())),
-}
-# Beyond them a slip of the keyboard, or a damaged config.json, would take all the memory there is.
-_LARGEST = {
-  'batch_size': 2**16, 'generator_batch_size': 2**16, 'width': 2**16, 'latent_size': 2**16, 'image_size': 2**12,
-  'text_length': 2**16, 'class_count': 2**16,
-}  # fmt: skip
-_SMALLEST_IMAGE = 8  # height and width in pixels, which networks halve three times
-_LARGEST_FILE = 2**20  # bytes of a config.json
-_LARGEST_VOCABULARY = 2048  # characters; as text_files has it
-
-# The WGAN authors' code (main.py): so many critic updates before each of the first 25 generator updates, and of every
-# 500th.
+# The WGAN authors' code (main.py): so many critic updates before each of the first 25 generator updates, and before
+# every 500th.
 EXTRA_CRITIC_STEPS, EXTRA_UNTIL, EXTRA_EVERY = 100, 25, 500
 
+MOST_CHARACTERS = 2048  # in the vocabulary of a text
+_MOST = 2**16  # beyond this a typing error, or a damaged config.json, would use up the memory
+_LARGEST_FILE = 2**20  # bytes of a config.json
+_TYPE_WORDS = {'str': 'text', 'int': 'an integer', 'float': 'a number', 'bool': 'true or false'}
 
-def _field(meaning, **kwargs):
-  return dataclasses.field(metadata={'meaning': meaning}, **kwargs)
+# What a setting needs, in words -> whether a Config has it.
+_NEEDS: Dict[str, Callable[[Any], bool]] = {
+  'variant=clip': lambda c: c.variant == 'clip',
+  'variant=gp': lambda c: c.variant == 'gp',
+  'optimizer=adam': lambda c: c.optimizer == 'adam',
+  'a toy preset': lambda c: c.form == 'points',
+  'images': lambda c: c.form == 'image',
+  'text': lambda c: c.form == 'text',
+  'a class-conditional preset': lambda c: 'class_count' in PRESETS[c.preset],
+  'dataset=folder, lsun or text': lambda c: c.dataset in ('folder', 'lsun', 'text'),
+}
 
 
-def _check_type(name, value, annotation):
-  """Refuses what is not of the annotated type: a config.json may come from anywhere."""
-  types = getattr(annotation, '__args__', (annotation,))  # of Optional[T]: T and None's
-  types += (int,) if float in types else ()
-  if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-    words = {'str': 'a text', 'int': 'a whole number', 'float': 'a number', 'bool': 'true or false'}
-    raise UserError('%s=%.50r is out of place: it is %s' % (name, value, words[types[0].__name__]))
-  if isinstance(value, int) and abs(value) >= 2**31:
-    raise UserError('%s is out of range: it is below 2^31' % name)
-  if isinstance(value, str) and name not in ('data_dir', 'data_path', 'run_dir', 'vocabulary'):
-    if len(value) > 256 or not value.isprintable():
-      raise UserError('%s=%.50r is out of place: it is a short text without control characters' % (name, value))
+def _setting(
+  meaning: str,
+  above: Optional[float] = None,
+  least: Optional[float] = None,
+  below: Optional[float] = None,
+  most: Optional[float] = None,
+  choices: Optional[Sequence[Any]] = None,
+  needs: Optional[str] = None,
+  changeable: bool = False,
+  flag: bool = True,
+  from_data: bool = False,
+  **kwargs: Any,
+) -> Any:
+  """A field of `Config`; whatever is known of a setting is said here, and nowhere else.
+
+  Args:
+    meaning: one line, for --help.
+    above, least, below, most: bounds: value > above, value >= least, value < below, value <= most.
+    choices: all the values it may have.
+    needs: a key of `_NEEDS`: without it the setting is refused, with it the setting is required if it is Optional.
+    changeable: whether a started run may change it; it does not reach the weights.
+    flag: whether train.py has a flag for it.
+    from_data: whether the data decide it: looked up when a run starts, and checked when it resumes.
+    **kwargs: for `dataclasses.field`.
+  """
+  bounds = [('greater than', above), ('at least', least), ('less than', below), ('at most', most)]
+  return dataclasses.field(
+    metadata=dict(
+      meaning=meaning, bounds=[(words, bound) for words, bound in bounds if bound is not None], choices=choices,
+      needs=needs, changeable=changeable, flag=flag, from_data=from_data,
+    ),
+    **kwargs
+  )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,198 +96,191 @@ class Config:
     UserError: if a value is out of range, or two of them exclude each other.
   """
 
-  preset: str = _field('networks, data and hyper-parameters; --list_presets shows them')
-  variant: str = _field('loss and Lipschitz constraint: weight clipping, gradient penalty, or the plain GAN')
-  architecture: str = _field('pair of networks')
-  form: str = _field('what a sample is: image, text or points')
-  dataset: str = _field(
-    "training data; auto is the preset's own, or digits where it can be neither found nor downloaded"
-  )
-  data_dir: str = _field('directory that holds the data sets, each in a folder of its name')
-  run_dir: str = _field('directory for checkpoints, events and samples')
-  latent_size: int = _field('components of a latent vector')
-  width: int = _field('units of a hidden layer, or filters of the narrowest: the others are multiples of it')
-  generator_norm: str = _field('normalisation in the generator')
-  critic_norm: str = _field('normalisation in the critic; batch is refused with the gradient penalty')
-  generator_steps: int = _field('generator updates to train for, in all')
-  batch_size: int = _field('samples in a batch')
-  generator_batch_size: int = _field('samples in the batch of a generator update')
-  critic_steps: int = _field('critic updates before each generator update')
-  extra_critic_steps: bool = _field(
-    "100 critic updates before each of the first 25 generator updates and of every 500th, as in the WGAN authors' code"
-  )
-  optimizer: str = _field(
-    "rmsprop is TensorFlow's (mean square from 1, decay 0.9, epsilon 1e-10 inside the root), "
-    "rmsprop_torch is PyTorch's (from 0, 0.99, 1e-8 outside)"
-  )
-  generator_learning_rate: float = _field("step size of the generator's optimizer")
-  critic_learning_rate: float = _field("step size of the critic's optimizer")
-  learning_rate_decay_steps: int = _field(
-    'generator updates over which both step sizes fall linearly to zero; 0 keeps them'
-  )
-  ema_decay: float = _field("decay of a moving average of the generator's weights, to sample from; 0 keeps none")
-  fixed_generator: bool = _field('points: train the critic alone, against real points plus N(0, 1)')
-  dequantize: bool = _field('images: add uniform noise of one grey level, new for each batch')
-  seed: int = _field('of the initial weights, the latents, the interpolation weights and the data order')
-  save_every_steps: int = _field('generator updates between checkpoints')
-  sample_every_steps: int = _field('generator updates between samples')
-  summary_every_steps: int = _field('generator updates between summaries; every fifth has the histograms')
-  keep_checkpoints: int = _field('newest checkpoints that are kept')
-  gpu_memory_fraction: float = _field("largest share of a GPU's memory to take")
-  allow_growth: bool = _field('take GPU memory as it is needed, not all at the start')
-  log_device_placement: bool = _field('print the device of every operation')
-  evaluate_every_steps: int = _field(
-    "generator updates between evaluations, by evaluate.py's metrics; 0 makes none", default=0
-  )
-  profile_step: int = _field(
-    'generator update to trace with the last critic update before it, for Chrome and TensorBoard; 0 traces none',
-    default=0,
-  )
-  precision: str = _field(
-    'arithmetic of products and convolutions: bf16 has float32 weights, and needs TensorFlow 2 and a processor with it',
-    default='fp32',
-  )
-  cluster_wait_seconds: int = _field(
-    'with TF_CONFIG: seconds to wait for another process, at the start and after it has gone', default=45
-  )
-  num_gpus: int = _field('GPUs that share each batch: towers in one graph, gradients averaged', default=1)
-  clip_value: Optional[float] = _field('clip: largest magnitude of a critic weight', default=None)
-  clip_order: Optional[str] = _field(
-    "clip: after each critic update (the paper's Algorithm 1) or before it (its authors' code)", default=None
-  )
-  penalty_weight: Optional[float] = _field('gp: weight lambda of the gradient penalty', default=None)
-  penalty: Optional[str] = _field('gp: on every gradient norm that is not 1, or only on those above 1', default=None)
-  beta1: Optional[float] = _field('adam: decay of the first moment', default=None)
-  beta2: Optional[float] = _field('adam: decay of the second moment', default=None)
-  data_path: Optional[str] = _field(
-    'file or folder to read instead of DATA_DIR/DATASET, for folder, lsun and text', default=None
-  )
-  classes: Optional[str] = _field('labels to train on, e.g. 3 or 0,3,5; all unless given', default=None)
-  class_count: Optional[int] = _field('classes of a class-conditional pair of networks', default=None)
-  critic_class_weight: Optional[float] = _field("weight of the class loss in the critic's", default=None)
-  generator_class_weight: Optional[float] = _field("weight of the class loss in the generator's", default=None)
-  image_size: Optional[int] = _field('height and width of an image, in pixels', default=None)
-  image_channels: Optional[int] = _field('colour channels of an image', default=None)
-  image_fit: Optional[str] = _field('pad smaller images with black, or resize them', default=None)
-  pixel_minimum: Optional[float] = _field('what black is to the networks; white is 1', default=None)
-  text_length: Optional[int] = _field('characters of a line', default=None)
-  vocabulary: Optional[str] = _field('characters of a text, counted when the run begins', default=None)
-  fallback_dataset: Optional[str] = _field('data set that auto may fall back to', default=None)
-  data_fingerprint: Optional[str] = _field('changes with the training data', default=None)
+  # fmt: off
+  preset: str = _setting('networks, data and hyper-parameters; --list_presets shows them', choices=list(PRESETS))
+  variant: str = _setting('loss and Lipschitz constraint: weight clipping, gradient penalty, or the plain GAN',
+                          choices=list(VARIANTS))
+  architecture: str = _setting('pair of networks', flag=False)
+  form: str = _setting('what a sample is', choices=list(DATASETS), flag=False)
+  dataset: str = _setting("training data; auto is the preset's own, or digits if that can be neither found nor "
+                          'downloaded', choices=['auto', *sum(DATASETS.values(), [])])
+  data_dir: str = _setting('directory that holds the data sets, each in a folder of its name', changeable=True)
+  run_dir: str = _setting('directory for checkpoints, events and samples', changeable=True)
+  latent_size: int = _setting('components of a latent vector', above=0, most=_MOST, flag=False)
+  width: int = _setting('units of a hidden layer, or filters of the narrowest: the others are multiples of it',
+                        above=0, most=_MOST)
+  generator_norm: str = _setting('normalisation in the generator', choices=['none', 'batch'])
+  critic_norm: str = _setting('normalisation in the critic; batch is refused with the gradient penalty',
+                              choices=['none', 'batch', 'layer'])
+  generator_steps: int = _setting('generator updates to train for, in all', above=0, changeable=True)
+  batch_size: int = _setting('samples in a batch', above=0, most=_MOST)
+  generator_batch_size: int = _setting('samples in the batch of a generator update', above=0, most=_MOST)
+  critic_steps: int = _setting('critic updates before each generator update', above=0)
+  extra_critic_steps: bool = _setting("100 critic updates before each of the first 25 generator updates and before "
+                                      "every 500th, as in the WGAN authors' code")
+  optimizer: str = _setting("rmsprop is TensorFlow's (mean square from 1, decay 0.9, epsilon 1e-10 inside the root), "
+                            "rmsprop_torch is PyTorch's (from 0, 0.99, 1e-8 outside)",
+                            choices=['rmsprop', 'rmsprop_torch', 'adam'])
+  generator_learning_rate: float = _setting("step size of the generator's optimizer", above=0, below=float('inf'))
+  critic_learning_rate: float = _setting("step size of the critic's optimizer", above=0, below=float('inf'))
+  learning_rate_decay_steps: int = _setting('generator updates over which both step sizes fall linearly to zero; 0 '
+                                            'keeps them', least=0)
+  ema_decay: float = _setting("decay of a moving average of the generator's weights, to sample from; 0 keeps none",
+                              least=0, below=1)
+  fixed_generator: bool = _setting('points: train the critic alone, against real points plus N(0, 1)',
+                                   needs='a toy preset')
+  dequantize: bool = _setting('images: add uniform noise of one grey level, new for each batch', needs='images')
+  seed: int = _setting('seed of the initial weights, the latents, the interpolation weights and the data order',
+                       least=0)
+  save_every_steps: int = _setting('generator updates between checkpoints', above=0, changeable=True)
+  sample_every_steps: int = _setting('generator updates between samples', above=0, changeable=True)
+  summary_every_steps: int = _setting('generator updates between summaries; every fifth has the histograms', above=0,
+                                      changeable=True)
+  keep_checkpoints: int = _setting('newest checkpoints to keep', above=0, changeable=True)
+  gpu_memory_fraction: float = _setting("largest share of a GPU's memory to use", above=0, most=1, changeable=True)
+  allow_growth: bool = _setting('take GPU memory as it is needed, not all at the start', changeable=True)
+  log_device_placement: bool = _setting('print the device of every operation', changeable=True)
+  evaluate_every_steps: int = _setting("generator updates between evaluations with evaluate.py's metrics; 0 for none",
+                                       least=0, changeable=True, default=0)
+  profile_step: int = _setting('generator update to trace, with the last critic update before it, for Chrome and '
+                               'TensorBoard; 0 for none', least=0, changeable=True, default=0)
+  precision: str = _setting('arithmetic of products and convolutions: bf16 keeps float32 weights, and needs TensorFlow '
+                            '2 and a processor or GPU that supports it', choices=['fp32', 'bf16'], default='fp32')
+  cluster_wait_seconds: int = _setting('with TF_CONFIG: seconds to wait for another process, at the start and after it '
+                                       'is lost', above=0, changeable=True, default=45)
+  num_gpus: int = _setting('GPUs that share each batch: towers in one graph, gradients averaged', above=0,
+                           changeable=True, default=1)
+  clip_value: Optional[float] = _setting('clip: largest magnitude of a critic weight', above=0, below=float('inf'),
+                                         needs='variant=clip', default=None)
+  clip_order: Optional[str] = _setting("clip: after each critic update (the paper's Algorithm 1) or before it (its "
+                                       "authors' code)", choices=['after', 'before'], needs='variant=clip',
+                                       default=None)
+  penalty_weight: Optional[float] = _setting('gp: weight lambda of the gradient penalty', above=0, below=float('inf'),
+                                             needs='variant=gp', default=None)
+  penalty: Optional[str] = _setting('gp: penalise every gradient norm that is not 1, or only those above 1',
+                                    choices=['two_sided', 'one_sided'], needs='variant=gp', default=None)
+  beta1: Optional[float] = _setting('adam: decay of the first moment', least=0, below=1, needs='optimizer=adam',
+                                    default=None)
+  beta2: Optional[float] = _setting('adam: decay of the second moment', least=0, below=1, needs='optimizer=adam',
+                                    default=None)
+  data_path: Optional[str] = _setting('file or folder to read instead of DATA_DIR/DATASET, for folder, lsun and text',
+                                      needs='dataset=folder, lsun or text', changeable=True, default=None)
+  classes: Optional[str] = _setting('labels to train on, e.g. 3 or 0,3,5; all unless given', default=None)
+  class_count: Optional[int] = _setting('classes of a class-conditional pair of networks', above=0, most=_MOST,
+                                        needs='a class-conditional preset', flag=False, default=None)
+  critic_class_weight: Optional[float] = _setting("weight of the class loss in the critic's loss", above=0,
+                                                  below=float('inf'), needs='a class-conditional preset', default=None)
+  generator_class_weight: Optional[float] = _setting("weight of the class loss in the generator's loss", above=0,
+                                                     below=float('inf'), needs='a class-conditional preset',
+                                                     default=None)
+  image_size: Optional[int] = _setting('height and width of an image, in pixels', least=8, most=2**12, needs='images',
+                                       flag=False, default=None)
+  image_channels: Optional[int] = _setting('colour channels of an image', choices=[1, 3], needs='images', flag=False,
+                                           default=None)
+  image_fit: Optional[str] = _setting('pad smaller images with black, or resize them', choices=['pad', 'resize'],
+                                      needs='images', flag=False, default=None)
+  pixel_minimum: Optional[float] = _setting('value of a black pixel in the networks; white is 1', choices=[-1.0, 0.0],
+                                            needs='images', flag=False, default=None)
+  text_length: Optional[int] = _setting('characters of a line', above=0, most=_MOST, needs='text', flag=False,
+                                        default=None)
+  vocabulary: Optional[str] = _setting('characters of a text, counted when the run starts', flag=False, from_data=True,
+                                       default=None)
+  fallback_dataset: Optional[str] = _setting('data set that auto may fall back to', flag=False, from_data=True,
+                                             choices=sorted(set(_FALLBACKS.values())), default=None)
+  data_fingerprint: Optional[str] = _setting('changes with the training data', flag=False, from_data=True, default=None)
+  # fmt: on
 
-  def __post_init__(self):
+  def __post_init__(self) -> None:
     for field in dataclasses.fields(self):
-      _check_type(field.name, getattr(self, field.name), field.type)
-    for name, choices in CHOICES.items():
-      value = getattr(self, name)
-      if value not in [*choices, None]:
-        raise UserError('%s=%s is unknown: it is one of %s' % (name, value, ', '.join(map(str, choices))))
-    for name in (
-      'batch_size', 'generator_batch_size', 'critic_steps', 'generator_steps', 'save_every_steps',
-      'sample_every_steps', 'summary_every_steps', 'keep_checkpoints', 'generator_learning_rate',
-      'critic_learning_rate', 'clip_value', 'penalty_weight', 'width', 'critic_class_weight', 'generator_class_weight',
-      'num_gpus', 'cluster_wait_seconds', 'latent_size', 'image_size', 'text_length', 'class_count',
-    ):  # fmt: skip
-      value = getattr(self, name)
-      if value is not None and not 0 < value < float('inf'):
-        raise UserError('%s=%s is out of range: it is a number above 0' % (name, value))
-      if name == 'image_size' and value is not None and value < _SMALLEST_IMAGE:
-        raise UserError('image_size=%s is out of range: it is at least %d' % (value, _SMALLEST_IMAGE))
-      if value is not None and value > _LARGEST.get(name, value):
-        raise UserError('%s=%s is out of range: it is at most %d' % (name, value, _LARGEST[name]))
-    for name in ('beta1', 'beta2', 'ema_decay'):
-      value = getattr(self, name)
-      if value is not None and not 0 <= value < 1:
-        raise UserError('%s=%s is out of range: it is at least 0 and below 1' % (name, value))
-    if not 0 < self.gpu_memory_fraction <= 1:
-      raise UserError('gpu_memory_fraction=%s is out of range: it is above 0 and at most 1' % self.gpu_memory_fraction)
-    for name in ('evaluate_every_steps', 'profile_step'):
-      if getattr(self, name) < 0:
-        raise UserError('%s=%d is out of range: it is at least 0' % (name, getattr(self, name)))
-    if not 0 <= self.seed < 2**31:
-      raise UserError('seed=%s is out of range: it is at least 0 and below 2^31' % self.seed)
-    if self.learning_rate_decay_steps and not 0 < self.generator_steps <= self.learning_rate_decay_steps:
+      _check_value(field, getattr(self, field.name))
+    if self.learning_rate_decay_steps and self.generator_steps > self.learning_rate_decay_steps:
       raise UserError(
-        'generator_steps=%d goes beyond learning_rate_decay_steps=%d, where the learning rates are zero: raise the '
-        'second, or set it to 0' % (self.generator_steps, self.learning_rate_decay_steps)
+        'generator_steps=%d: must be at most learning_rate_decay_steps=%d, where the learning rates reach zero. Raise '
+        'the second, or set it to 0' % (self.generator_steps, self.learning_rate_decay_steps)
       )
-    for names, there, where in (
-      (('clip_value', 'clip_order'), self.variant == 'clip', 'variant=clip'),
-      (('penalty_weight', 'penalty'), self.variant == 'gp', 'variant=gp'),
-      (('beta1', 'beta2'), self.optimizer == 'adam', 'optimizer=adam'),
-      (('fixed_generator',), self.form == 'points', 'a toy preset'),
-      (('dequantize',), self.form == 'image', 'images'),
-      (('critic_class_weight', 'generator_class_weight'), self.class_count is not None, 'a class-conditional preset'),
-      (('data_path',), self.dataset in ('folder', 'lsun', 'text'), 'dataset=folder, lsun or text'),
-      (('class_count',), 'class_count' in PRESETS[self.preset], 'a class-conditional preset'),
-      (('image_size', 'image_channels', 'image_fit', 'pixel_minimum'), self.form == 'image', 'images'),
-      (('text_length',), self.form == 'text', 'text'),
-    ):
-      for name in names:
-        value = getattr(self, name)
-        if value is not None and value is not False and not there:
-          raise UserError('%s has no effect without %s: leave it out' % (name, where))
-        if value is None and there and name != 'data_path':
-          raise UserError('%s is missing, and %s cannot go without: give it' % (name, where))
+    for field in dataclasses.fields(self):
+      needs, value = field.metadata['needs'], getattr(self, field.name)
+      if needs is None:
+        continue
+      applies = _NEEDS[needs](self)
+      if value is not None and value is not False and not applies:
+        raise UserError('%s: has no effect without %s. Leave it out' % (field.name, needs))
+      if value is None and applies and field.name != 'data_path':
+        raise UserError('%s is required with %s' % (field.name, needs))
     self._check_pairs()
 
-  def _check_pairs(self):
-    """Refuses a data set, a norm or classes that the rest of the settings cannot go with."""
+  def _check_pairs(self) -> None:
+    """Refuses a data set, a norm or classes that the other settings exclude."""
     if self.dataset not in DATASETS[self.form]:
+      samples = {'image': 'images'}.get(self.form, self.form)
       raise UserError(
-        'preset=%s is for %s, and dataset=%s has none: take one of %s'
-        % (self.preset, {'image': 'images'}.get(self.form, self.form), self.dataset, ', '.join(DATASETS[self.form]))
+        'dataset=%s: preset=%s needs %s. Use one of %s'
+        % (self.dataset, self.preset, samples, ', '.join(DATASETS[self.form]))
       )
     for settings in PRESETS.values():
       for own in (settings, settings.get(self.variant, {})):
         if own.get('architecture') == self.architecture and settings.get('form', 'image') != self.form:
-          raise UserError('architecture=%s is not for form=%s: take another' % (self.architecture, self.form))
+          raise UserError('architecture=%s: cannot be used with form=%s' % (self.architecture, self.form))
     if self.variant == 'gp' and self.critic_norm == 'batch':
       raise UserError(
-        "preset=%s has batch norm in its critic, and the gradient penalty is on each sample's own gradient, which "
-        'batch norm mixes with those of its batch: take --critic_norm=layer or none, or another variant' % self.preset
+        "preset=%s has batch norm in its critic. The gradient penalty needs each sample's own gradient, which batch "
+        'norm mixes with the rest of the batch. Use --critic_norm=layer, --critic_norm=none or another variant'
+        % self.preset
       )
     if (self.class_count or self.classes) and self.dataset not in LABELLED:
       needs = 'preset=%s' % self.preset if self.class_count else 'classes=%s' % self.classes
-      raise UserError(
-        '%s needs labels, and dataset=%s has none: take one of %s' % (needs, self.dataset, ', '.join(LABELLED))
-      )
+      raise UserError('dataset=%s has no labels, which %s needs. Use one of %s'
+                      % (self.dataset, needs, ', '.join(LABELLED)))  # fmt: skip
     for name in ('batch_size', 'generator_batch_size'):
       if getattr(self, name) % self.num_gpus:
-        raise UserError(
-          '%s=%d cannot be shared by num_gpus=%d: take a multiple of it' % (name, getattr(self, name), self.num_gpus)
-        )
+        raise UserError('%s=%d: must be a multiple of num_gpus=%d' % (name, getattr(self, name), self.num_gpus))
     if self.fixed_generator and self.ema_decay:
-      raise UserError('ema_decay has no effect with fixed_generator: leave one of them out')
+      raise UserError('ema_decay: has no effect with fixed_generator. Leave one of them out')
     if self.classes is not None:
       class_numbers(self.classes)
-    characters = self.vocabulary
-    if characters is not None:
-      # A surrogate alone, which JSON can write, is no character.
-      right = all(not 0xD800 <= ord(c) < 0xE000 for c in characters) and len(set(characters)) == len(characters)
-      if not right or not 0 < len(characters) <= _LARGEST_VOCABULARY:
-        raise UserError('vocabulary is out of place: it is up to %d characters, none twice' % _LARGEST_VOCABULARY)
+    if self.vocabulary is not None:
+      # JSON can hold half of a surrogate pair, which is not a character.
+      whole = all(not 0xD800 <= ord(c) < 0xE000 for c in self.vocabulary)
+      if not whole or not 0 < len(self.vocabulary) == len(set(self.vocabulary)) <= MOST_CHARACTERS:
+        raise UserError('vocabulary: must be 1 to %d different characters' % MOST_CHARACTERS)
 
 
-# field -> what it means, in one line.
-MEANINGS = {field.name: field.metadata['meaning'] for field in dataclasses.fields(Config)}
+def _check_value(field: Any, value: Any) -> None:
+  """Refuses a value of another type, or out of bounds: a config.json may come from anywhere."""
+  name, types = field.name, getattr(field.type, '__args__', (field.type,))  # of Optional[T]: T and None's type
+  types += (int,) if float in types else ()
+  if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+    raise UserError('%s=%.50r: must be %s' % (name, value, _TYPE_WORDS[types[0].__name__]))
+  if isinstance(value, int) and abs(value) >= 2**31:
+    raise UserError('%s: must be less than 2^31' % name)
+  if isinstance(value, str) and name not in ('data_dir', 'data_path', 'run_dir', 'vocabulary'):
+    if len(value) > 256 or not value.isprintable():
+      raise UserError('%s=%.50r: must be at most 256 printable characters' % (name, value))
+  if value is None:
+    return
+  if field.metadata['choices'] is not None and value not in field.metadata['choices']:
+    raise UserError('%s=%s: must be one of %s' % (name, value, ', '.join(map(str, field.metadata['choices']))))
+  bounds = field.metadata['bounds']
+  within = {
+    'greater than': lambda bound: value > bound, 'at least': lambda bound: value >= bound,
+    'less than': lambda bound: value < bound, 'at most': lambda bound: value <= bound,
+  }  # fmt: skip
+  if not all(within[words](bound) for words, bound in bounds):
+    raise UserError('%s=%s: must be %s' % (name, value, ' and '.join('%s %g' % bound for bound in bounds)))
 
-# What a run may be started again with other values of: none of it reaches the weights.
-CHANGEABLE = {
-  'data_dir', 'data_path', 'run_dir', 'generator_steps', 'save_every_steps', 'sample_every_steps',
-  'summary_every_steps', 'evaluate_every_steps', 'keep_checkpoints', 'gpu_memory_fraction', 'allow_growth',
-  'log_device_placement', 'num_gpus', 'profile_step', 'cluster_wait_seconds',
-}  # fmt: skip
-# What the data decide: looked up when a run begins, and checked against the data when it goes on.
-FROM_DATA = {'vocabulary', 'data_fingerprint', 'fallback_dataset'}
+
+# field -> its metadata; see `_setting`.
+FIELDS = {field.name: field.metadata for field in dataclasses.fields(Config)}
+CHANGEABLE = {name for name, about in FIELDS.items() if about['changeable']}
+FROM_DATA = {name for name, about in FIELDS.items() if about['from_data']}
 
 
-def make(preset=None, variant=None, **overrides):
+def make(preset: Optional[str] = None, variant: Optional[str] = None, **overrides: Any) -> Config:
   """Returns the `Config` of a preset and a variant.
 
   Args:
-    preset: a name in `PRESETS`; None is blog-mnist.
-    variant: a name in `VARIANTS`; None is clip.
+    preset: a key of `PRESETS`; None is blog-mnist.
+    variant: a key of `VARIANTS`; None is clip.
     **overrides: other fields of `Config`; None leaves the preset's value.
 
   Raises:
@@ -348,13 +288,15 @@ def make(preset=None, variant=None, **overrides):
   """
   preset, variant = preset or 'blog-mnist', variant or 'clip'
   for name, value in (('preset', preset), ('variant', variant)):
-    if value not in CHOICES[name]:
-      raise UserError('%s=%s is unknown: it is one of %s' % (name, value, ', '.join(CHOICES[name])))
-  settings = dict(
-    _DEFAULTS, preset=preset, variant=variant, seed=0,
-    data_dir=os.environ.get('WGAN_DATA_DIR') or 'data', run_dir=os.path.join('runs', preset + '-' + variant),
-    keep_checkpoints=5, gpu_memory_fraction=0.8, allow_growth=True, log_device_placement=False,  # the MNIST post's
-  )  # fmt: skip
+    if value not in FIELDS[name]['choices']:
+      raise UserError('%s=%s: must be one of %s' % (name, value, ', '.join(FIELDS[name]['choices'])))
+  settings: Dict[str, Any] = dict(
+    DEFAULTS,
+    preset=preset,
+    variant=variant,
+    data_dir=os.environ.get('WGAN_DATA_DIR') or 'data',
+    run_dir=os.path.join('runs', preset + '-' + variant),
+  )
   settings.update(VARIANTS[variant])
   settings.update(PRESETS[preset])
   by_variant = {name: settings.pop(name) for name in VARIANTS if name in settings}
@@ -368,7 +310,8 @@ def make(preset=None, variant=None, **overrides):
     overrides.pop('dataset', None)
     settings['fallback_dataset'] = _FALLBACKS.get(settings['dataset'])
   if overrides.get('optimizer', settings['optimizer']) != 'adam':
-    settings.pop('beta1', None), settings.pop('beta2', None)
+    settings.pop('beta1', None)
+    settings.pop('beta2', None)
   elif 'beta1' not in settings:
     settings.update(beta1=VARIANTS['gp']['beta1'], beta2=VARIANTS['gp']['beta2'])
   learning_rate = settings.pop('learning_rate')
@@ -378,28 +321,28 @@ def make(preset=None, variant=None, **overrides):
   return Config(**settings)
 
 
-def class_numbers(classes):
-  """Returns the labels that `classes` names, in order: '3,0' -> (0, 3).
+def class_numbers(classes: str) -> Tuple[int, ...]:
+  """Returns the labels that `classes` lists, in order: '3,0' -> (0, 3).
 
   Raises:
-    UserError: if it is not a list of numbers, each there once.
+    UserError: if it is not a list of different numbers.
   """
   try:
     numbers = sorted(int(word) for word in classes.split(','))
   except ValueError:
     numbers = []
-  if not numbers or numbers[0] < 0 or len(set(numbers)) < len(numbers) or numbers[-1] >= _LARGEST['class_count']:
-    raise UserError('classes=%s is not a list of labels: write it like 0,3,5' % classes)
+  if not numbers or numbers[0] < 0 or len(set(numbers)) < len(numbers) or numbers[-1] >= _MOST:
+    raise UserError('classes=%s: must be a list of labels such as 0,3,5' % classes)
   return tuple(numbers)
 
 
-def sample_classes(config):
+def sample_classes(config: Config) -> Tuple[int, ...]:
   """Returns the classes that a class-conditional generator is trained on, in order."""
-  return class_numbers(config.classes) if config.classes else tuple(range(config.class_count))
+  return class_numbers(config.classes) if config.classes else tuple(range(config.class_count or 0))
 
 
-def critic_updates(config, generator_step):
-  """Returns the critic updates that are due, in all, before generator update `generator_step` (the first is 1).
+def critic_updates(config: Config, generator_step: int) -> int:
+  """Returns how many critic updates come, in all, before generator update `generator_step` (the first is 1).
 
   Without the extra ones that is critic_steps for each; with them 100 where the WGAN authors' code has 100.
   """
@@ -409,49 +352,70 @@ def critic_updates(config, generator_step):
   return EXTRA_CRITIC_STEPS * long + config.critic_steps * (generator_step - long)
 
 
-def to_json(config):
-  """Returns the text of config.json: every field but run_dir, which is the folder that holds it."""
-  fields = dataclasses.asdict(config)
+def to_json(config: Config) -> str:
+  """Returns the text of config.json: the version, and every field but run_dir, which is the folder that holds it."""
+  fields = dict(version=wgan_tf1.__version__, **dataclasses.asdict(config))
   del fields['run_dir']
   return json.dumps(fields, indent=2) + '\n'
 
 
-def load(run_dir):
+def load(run_dir: str) -> Config:
   """Returns the `Config` that the run in `run_dir` was started with.
 
   Raises:
-    UserError: if there is none, or it cannot be read.
+    UserError: if there is none, a newer version wrote it, or it is damaged.
   """
   path = os.path.join(run_dir, 'config.json')
-  fields = [field for field in dataclasses.fields(Config) if field.name != 'run_dir']
   try:
     with open(path, encoding='utf-8') as f:
       settings = json.loads(f.read(_LARGEST_FILE))
     if not isinstance(settings, dict):
       raise ValueError('it holds no settings')
+    _check_version(path, settings.pop('version', None))
+    fields = [field for field in dataclasses.fields(Config) if field.name != 'run_dir']
     unknown = sorted(set(settings) - {field.name for field in fields})
     missing = [f.name for f in fields if f.default is dataclasses.MISSING and f.name not in settings]
     if unknown or missing:
-      raise ValueError('%s %.50r' % (('the unknown setting', unknown[0]) if unknown else ('no', missing[0])))
+      raise ValueError('%s %.50r' % (('unknown setting', unknown[0]) if unknown else ('it lacks', missing[0])))
     return Config(run_dir=run_dir, **settings)
-  except (FileNotFoundError, NotADirectoryError):
-    raise UserError('%s holds no run: there is no config.json in it' % run_dir)
+  except (FileNotFoundError, NotADirectoryError) as e:
+    raise UserError('%s holds no run: it has no config.json' % run_dir) from e
+  except _NewerVersion:
+    raise
   except (OSError, ValueError, RecursionError, UserError) as e:
-    raise UserError('%s cannot be read (%s): put it back, or start another run_dir' % (path, e))
+    raise UserError('%s cannot be read (%s). Restore it, or start another --run_dir' % (path, e)) from e
 
 
-def check_same_run(old, new):
-  """Refuses to go on with a run under settings that would have made it another one.
+class _NewerVersion(UserError):
+  """A config.json that a newer version of this package wrote."""
+
+
+def _check_version(path: str, version: Any) -> None:
+  """Refuses a newer version's config.json. Before 1.0.0 there was no version in it."""
+  if version is None:
+    return
+  numbers = version.split('.') if isinstance(version, str) else []
+  if len(numbers) != 3 or not all(number.isdigit() and len(number) < 10 for number in numbers):
+    raise ValueError('%.50r is not a version' % (version,))
+  if tuple(map(int, numbers)) > tuple(map(int, wgan_tf1.__version__.split('.'))):
+    raise _NewerVersion(
+      '%s was written by version %s; this is version %s. Update this program' % (path, version, wgan_tf1.__version__)
+    )
+
+
+def check_same_run(old: Config, new: Config) -> None:
+  """Refuses to resume a run with settings that would make it another one.
 
   Raises:
-    UserError: naming each field that differs and may not.
+    UserError: naming each field that differs and must not.
   """
   differing = [
-    '%s=%s, not %s' % (f.name, getattr(old, f.name), getattr(new, f.name))
-    for f in dataclasses.fields(Config)
-    if f.name not in CHANGEABLE | FROM_DATA and getattr(old, f.name) != getattr(new, f.name)
+    '%s=%s, not %s' % (name, getattr(old, name), getattr(new, name))
+    for name in FIELDS
+    if name not in CHANGEABLE | FROM_DATA and getattr(old, name) != getattr(new, name)
   ]
   if differing:
     raise UserError(
-      '%s was started with %s: use the same flags to go on, or another --run_dir' % (new.run_dir, '; '.join(differing))
+      '%s was started with %s. Use the same flags to resume it, or another --run_dir'
+      % (new.run_dir, '; '.join(differing))
     )

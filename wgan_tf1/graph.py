@@ -1,18 +1,24 @@
-"""The whole static graph of a run: placeholders, networks, losses, optimizers and their order."""
+"""The whole static graph of a run, in four stages: inputs -> towers -> updates -> samples."""
 
 from typing import Any
 from typing import Dict
+from typing import List
 from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
 
 import tensorflow.compat.v1 as tf
 
+from wgan_tf1 import inputs
 from wgan_tf1 import layers
 from wgan_tf1 import losses
-from wgan_tf1 import models
-from wgan_tf1 import towers
-from wgan_tf1.config import sample_classes
+from wgan_tf1 import networks
+from wgan_tf1 import optimizers
+from wgan_tf1.config import Config
+from wgan_tf1.distributed import towers
 
-# Every check of the graph says this first, so that the training loop knows its own alarm.
+# Every check in the graph starts its message with this, so that the training loop recognises it.
 NOT_FINITE = 'not finite: '
 
 
@@ -20,66 +26,39 @@ class Graph(NamedTuple):
   """The tensors and ops of a run. N is any batch size, B the configured one, Z the latent size.
 
   A sample is float32: an image [H, W, C], a text [L, V] of one-hot characters or their probabilities, a point [2].
-
-  Field                  Shape, dtype      Meaning
-  global_step            int64             generator updates so far
-  critic_step            int64             critic updates so far
-  real                   float32 [N, ...]  placeholder: real samples
-  real_labels            int32 [N]         placeholder, for class-conditional networks: their labels
-  fake_count             int32             how many latents are drawn; B, unless another number is fed
-  latents                float32 [N, Z]    drawn anew for each update; can be fed
-  labels                 int32 [N]         likewise, for class-conditional networks; else None
-  interpolation_weights  float32 [N]       likewise, [B]; used by gp
-  sample_latents         float32 [N, Z]    drawn once for a seed, `models.sample_count` of them; can be fed
-  sample_labels          int32 [N]         each class in turn; can be fed; else None
-  samples                float32 [N, ...]  what the generator makes of them; needs `real` with a fixed generator
-  fake                   float32 [N, ...]  what it makes of `latents`; needs `real` with a fixed generator
-  real_scores            float32 [N]       f(real)
-  fake_scores            float32 [N]       f(fake)
-  train_critic           op                one critic update; needs `real`; counts in critic_step
-  train_generator        op                one generator update; needs no data; counts in global_step
-  before_critic          op                run before each critic update: clips if clip_order is 'before'; else None
-  check_weights          op                fails if a weight is not finite
-  scalars                float32 each      summary tag -> value, on the batch at hand; needs `real`
-  estimate               str               the tag of the distance that the variant estimates
-  histograms             string            serialized summary of weights and gradients; needs `real`
-  generator_variables    list              trainable variables under generator/
-  critic_variables       list              trainable variables under critic/
   """
 
-  global_step: Any
-  critic_step: Any
-  real: Any
-  real_labels: Any
-  fake_count: Any
-  latents: Any
-  labels: Any
-  interpolation_weights: Any
-  sample_latents: Any
-  sample_labels: Any
-  samples: Any
-  fake: Any
-  real_scores: Any
-  fake_scores: Any
-  train_critic: Any
-  train_generator: Any
-  before_critic: Any
-  check_weights: Any
-  scalars: Dict[str, Any]
-  estimate: str
-  histograms: Any
-  generator_variables: list
-  critic_variables: list
+  global_step: Any  # int64 variable: generator updates so far
+  critic_step: Any  # int64 variable: critic updates so far
+  # Inputs. All but the first two are drawn for each update unless they are fed.
+  real: Any  # float32 [N, ...], placeholder: real samples
+  real_labels: Any  # int32 [N], placeholder: their labels, for class-conditional networks; else None
+  fake_count: Any  # int32: number of latents to draw; the generator update's batch size unless fed
+  latents: Any  # float32 [N, Z]
+  labels: Any  # int32 [N], of the fake samples, for class-conditional networks; else None
+  interpolation_weights: Any  # float32 [B], used by gp
+  sample_latents: Any  # float32 [N, Z]: `networks.sample_count` of them, the same throughout a run
+  sample_labels: Any  # int32 [N], each class in turn, for class-conditional networks; else None
+  # What the networks make of them. With a fixed generator, samples and fake need `real`.
+  samples: Any  # float32 [N, ...], the generator's of `sample_latents`
+  fake: Any  # float32 [N, ...], the generator's of `latents`
+  real_scores: Any  # float32 [N], f(real)
+  fake_scores: Any  # float32 [N], f(fake)
+  # Updates.
+  train_critic: Any  # op: one critic update, counted in critic_step; needs `real`, and a fake_count of as many
+  train_generator: Any  # op: one generator update, counted in global_step; needs no feeds
+  before_critic: Any  # op to run before each critic update: the clip, if clip_order is 'before'; else None
+  check_weights: Any  # op that fails if a weight is not finite
+  # What is shown. All of it needs `real`.
+  scalars: Dict[str, Any]  # summary tag -> float32 scalar, on the batch that is fed
+  estimate: str  # the tag of the distance that the variant estimates
+  histograms: Any  # string: serialized summary of weights and gradients
+  generator_variables: List[Any]  # trainable variables under generator/
+  critic_variables: List[Any]  # trainable variables under critic/
 
 
 class _Tower(NamedTuple):
-  """What one device makes of its part of a batch: N rows. Fields as in `Graph`; what a run does not have is None.
-
-  Field                Shape, dtype          Meaning
-  real_logits          float32 [N, classes]  of the class-conditional critic
-  fake_logits          float32 [N, classes]
-  norms                float32 [N]           norms of the critic's gradients between real and fake samples
-  """
+  """What one device makes of its part of a batch, N rows. Fields as in `Graph`; None where a run has no such thing."""
 
   real: Any
   fake: Any
@@ -87,154 +66,134 @@ class _Tower(NamedTuple):
   fake_scores: Any
   real_labels: Any
   labels: Any
-  real_logits: Any
-  fake_logits: Any
-  norms: Any
+  real_logits: Any  # float32 [N, classes] of the class-conditional critic
+  fake_logits: Any  # float32 [N, classes]
+  norms: Any  # float32 [N]: norms of the critic's gradients between real and fake samples
 
 
-class TorchRMSProp(tf.train.Optimizer):
-  """RMSProp as PyTorch, and so the WGAN authors' code, computes it.
+class _Losses(NamedTuple):
+  """The losses of a batch."""
 
-  ms <- 0.99 ms + 0.01 g^2, from ms = 0;  w <- w - lr * g / (sqrt(ms) + 1e-8).
+  critic: Any  # float32 scalar
+  generator: Any  # float32 scalar
+  scalars: Dict[str, Any]
+  estimate: str
 
-  TensorFlow's starts from ms = 1, decays by 0.9 and has its 1e-10 inside the root. So its first steps are
-  about lr * g, where these are about 10 * lr * sign(g).
+
+class _Batch(NamedTuple):
+  """What all towers together make of a batch."""
+
+  tower: _Tower
+  losses: _Losses
+  critic_gradients: List[Any]
+  generator_gradients: List[Any]
+  critic_variables: List[Any]
+  generator_variables: List[Any]
+
+
+def build_graph(
+  config: Config,
+  devices: Sequence[str] = ('',),
+  replica: towers.Replica = towers.ALONE,
+  architecture: Optional[networks.Architecture] = None,
+) -> Graph:
+  """Adds a run's networks, losses and updates to the default graph.
+
+  Args:
+    config: with the vocabulary if it is of texts.
+    devices: names of those that share each batch; '' is the current device. Batch norm sees one device's part.
+    replica: the part of this process, if several train the same networks. `combine` is called once for the critic's
+      loss and gradients, then once for the generator's with batch norm's new statistics, and never for what is only
+      looked at. Processes without `combine` make `generator_steps` updates together.
+    architecture: (generator, critic) to build instead of `config.architecture`.
   """
-
-  def __init__(self, learning_rate, decay=0.99, epsilon=1e-8, name='TorchRMSProp'):
-    super(TorchRMSProp, self).__init__(use_locking=False, name=name)
-    self._learning_rate = learning_rate
-    self._decay = decay
-    self._epsilon = epsilon
-
-  def _create_slots(self, var_list):
-    for v in var_list:
-      self._zeros_slot(v, 'mean_square', self._name)
-
-  def _resource_apply_dense(self, grad, var):
-    slot = self.get_slot(var, 'mean_square')
-    mean_square = self._decay * slot.read_value() + (1 - self._decay) * tf.square(grad)
-    step = self._learning_rate * grad / (tf.sqrt(mean_square) + self._epsilon)
-    return tf.group(slot.assign(mean_square), var.assign_sub(step))
-
-
-def make_optimizer(config, learning_rate):
-  """Returns the optimizer that `config.optimizer` names, at a learning rate."""
-  if config.optimizer == 'adam':
-    return tf.train.AdamOptimizer(learning_rate, config.beta1, config.beta2)
-  if config.optimizer == 'rmsprop_torch':
-    return TorchRMSProp(learning_rate)
-  return tf.train.RMSPropOptimizer(learning_rate, decay=0.9, epsilon=1e-10)
-
-
-def _checked(tensor, name):
-  return tf.check_numerics(tensor, NOT_FINITE + name)
-
-
-def _checked_gradient(gradient, variable):
-  return _checked(gradient, 'gradient of ' + variable.op.name)
-
-
-def _update(config, learning_rate, loss, gradients, variables, step, limit=None):
-  """One update of `variables` alone, counted in `step`; with a `limit` it fails with OutOfRange once that is reached.
-
-  No variable changes before the loss and every gradient are there and finite. Without that, nothing orders one
-  variable's update after another's gradient, or the loss, has read it.
-  """
-  optimizer = make_optimizer(config, learning_rate)
-  gradients = [_checked_gradient(g, v) for g, v in zip(gradients, variables)]
-  with tf.control_dependencies([loss] + gradients):
-    if limit is None:
-      return optimizer.apply_gradients(list(zip(gradients, variables)), step)
-    # Counted first, in one piece: of several processes at the last step but one, one makes the last.
-    with tf.control_dependencies([step.count_up_to(limit)]):
-      return optimizer.apply_gradients(list(zip(gradients, variables)))
-
-
-def _combined(combine, name, loss, tensors):
-  """Returns (loss, tensors), or where there is a `combine` their means over the processes.
-
-  What they combine is checked afterwards, so that all of them stop alike, and all at once, before any variable
-  changes: one that is lost leaves the others with a whole update or none.
-  """
-  if not combine:
-    return loss, tensors
-  loss, *tensors = combine([loss] + tensors)
-  return _checked(loss, name), tensors
-
-
-def _accuracy(logits, labels):
-  """Share of the samples whose largest logit is that of their label."""
-  return tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels), tf.float32))
-
-
-def _from_averages(averages):
-  """A scope in which a variable is its moving average, if it has one."""
-
-  def average(getter, name, *args, **kwargs):
-    variable = getter(name, *args, **kwargs)
-    moving = averages and averages.average(variable)
-    return variable if moving is None else moving
-
-  return tf.variable_scope(tf.get_variable_scope(), custom_getter=average)
-
-
-def _step_counter(name):
-  return tf.get_variable(
-    name, [], tf.int64, tf.zeros_initializer(), trainable=False, use_resource=True,
-    collections=[tf.GraphKeys.GLOBAL_VARIABLES],
-  )  # fmt: skip
-
-
-def _draws(config, updates, count, replica):
-  """What an update draws: functions of (seed, updates so far) alone, so that a resumed run repeats none and skips none.
-
-  The streams 0, 2, 4... are latents, 1, 3, 5... interpolation weights, -1 the samples' latents, -2, -3, -4... labels.
-  Processes that combine their gradients each take their piece of what one would draw for all; those that do not
-  take streams of their own.
-
-  Returns:
-    (latents, interpolation weights, samples' latents, labels or None, samples' labels or None).
-  """
-  seed, z = config.seed, config.latent_size
-  pieces = replica.count if replica.combine else 1
-  if not replica.combine:
-    updates = updates * replica.count + replica.index
-  mine = lambda drawn: tf.split(drawn, pieces)[replica.index] if replica.combine else drawn
-  latents = mine(tf.random.stateless_normal([count * pieces, z], tf.stack([seed, 2 * updates])))
-  weights = mine(tf.random.stateless_uniform([config.batch_size * pieces], tf.stack([seed, 2 * updates + 1])))
-  sample_latents = tf.random.stateless_normal([models.sample_count(config), z], [seed, -1])
-  if not config.class_count:
-    return latents, weights, sample_latents, None, None
-  classes = tf.constant(sample_classes(config), tf.int32)
-  drawn = tf.random.stateless_uniform(
-    [count * pieces], tf.stack([seed, -2 - updates]), minval=0, maxval=int(classes.shape[0]), dtype=tf.int32
+  tf.set_random_seed(config.seed)
+  generate, score = networks.networks_of(config, architecture)
+  counters = inputs.step_counter('global_step'), inputs.step_counter('critic_step')
+  fed = inputs.make(config, *counters, replica)
+  batch = _towers(config, generate, score, fed, devices, check=replica.combine is None)
+  state = tf.global_variables('generator/') + batch.critic_variables  # before the optimizers add their slots
+  train_critic, before_critic = _critic_update(config, batch, *counters, replica)
+  train_generator, averages = _generator_update(config, batch, counters[0], replica)
+  with tf.name_scope('samples'), _from_averages(averages):
+    if config.fixed_generator:
+      samples = fed['real'] + fed['sample_latents']
+    else:
+      samples = generate(fed['sample_latents'], fed['sample_labels'], training=False)
+  scalars = dict(batch.losses.scalars)
+  with tf.name_scope('checks'):
+    check_weights = tf.group(*[_checked(v.read_value(), v.op.name) for v in state])
+    if config.variant == 'clip':
+      weights = tf.concat([tf.reshape(v.read_value(), [-1]) for v in batch.critic_variables], 0)
+      scalars['clip/share_at_bound'] = tf.reduce_mean(tf.cast(tf.abs(weights) >= config.clip_value, tf.float32))
+  return Graph(
+    global_step=counters[0],
+    critic_step=counters[1],
+    samples=samples,
+    fake=batch.tower.fake,
+    real_scores=batch.tower.real_scores,
+    fake_scores=batch.tower.fake_scores,
+    train_critic=train_critic,
+    train_generator=train_generator,
+    before_critic=before_critic,
+    check_weights=check_weights,
+    scalars=scalars,
+    estimate=batch.losses.estimate,
+    histograms=_histograms(batch),
+    generator_variables=batch.generator_variables,
+    critic_variables=batch.critic_variables,
+    **fed,
   )
-  return latents, weights, sample_latents, tf.gather(classes, mine(drawn)), tf.tile(classes, [8])
 
 
-def _histograms(gradients, variables):
-  """One serialized summary of every variable and its gradient, under weights/ and gradients/."""
-  with tf.name_scope('weights'):
-    weights = [tf.summary.histogram(v.op.name, v.read_value()) for v in variables]
-  with tf.name_scope('gradients'):
-    gradients = [tf.summary.histogram(v.op.name, _checked_gradient(g, v)) for g, v in zip(gradients, variables)]
-  with tf.name_scope('summaries'):
-    return tf.summary.merge(weights + gradients, collections=[])
+# Stage 2: towers.
 
 
-def _learning_rate(config, rate, global_step):
-  """`rate`, or what is left of it on the line to zero at `learning_rate_decay_steps` generator updates."""
-  if not config.learning_rate_decay_steps:
-    return rate
-  done = tf.cast(global_step.read_value(), tf.float32) / config.learning_rate_decay_steps
-  return rate * tf.maximum(0.0, 1 - done)
+def _towers(
+  config: Config, generate: Any, score: Any, fed: Dict[str, Any], devices: Sequence[str], check: bool
+) -> _Batch:
+  """Builds both networks, losses and gradients on each device's part of a batch; with `check`, losses are finite."""
+  names = ('real', 'real_labels', 'latents', 'labels', 'interpolation_weights')
+  parts = zip(*[towers.split(fed[name], len(devices)) for name in names])
+  found, critic_gradients, generator_gradients = [], [], []
+  for i, (device, part) in enumerate(zip(devices, parts)):
+    with tf.device(device), tf.name_scope('tower_%d' % i if len(devices) > 1 else ''):
+      tower = _tower(config, generate, score, *part)
+      of_batch = _losses(config, tower, check)
+      found.append(tower)
+      generator_variables = tf.trainable_variables('generator/')
+      critic_variables = tf.trainable_variables('critic/')
+      with tf.name_scope('train_critic/'):  # the slash reopens the scope of the update below
+        critic_gradients.append(tf.gradients(of_batch.critic, critic_variables))
+      if not config.fixed_generator:
+        with tf.name_scope('train_generator/'):
+          generator_gradients.append(tf.gradients(of_batch.generator, generator_variables))
+  whole = _Tower(*map(towers.join, zip(*found)))
+  if len(devices) > 1:
+    of_batch = _losses(config, whole, check)
+  return _Batch(
+    whole,
+    of_batch,
+    towers.mean(critic_gradients),
+    towers.mean(generator_gradients),
+    critic_variables,
+    generator_variables,
+  )
 
 
-def _tower(config, generate, score, real, real_labels, latents, labels, interpolation_weights):
-  """Builds both networks on one part of a batch; returns a `_Tower`.
+def _tower(
+  config: Config,
+  generate: Any,
+  score: Any,
+  real: Any,
+  real_labels: Any,
+  latents: Any,
+  labels: Any,
+  interpolation_weights: Any,
+) -> _Tower:
+  """Builds both networks on one part of a batch.
 
-  One generator and one critic: their variables are made at the first call and shared by scope at the others.
+  There is one generator and one critic: the first call makes their variables, the others share them by scope.
   """
   with tf.name_scope('fake'):
     fake = real + latents if config.fixed_generator else generate(latents, labels, training=True)
@@ -249,11 +208,8 @@ def _tower(config, generate, score, real, real_labels, latents, labels, interpol
   return _Tower(real, fake, real_scores, fake_scores, real_labels, labels, real_logits, fake_logits, norms)
 
 
-def _losses(config, tower, check):
-  """Returns (critic's loss, generator's loss, {summary tag: scalar}, the estimate's tag) of a `_Tower`.
-
-  With `check` the losses are finite.
-  """
+def _losses(config: Config, tower: _Tower, check: bool) -> _Losses:
+  """Returns both networks' losses on a batch, and what summaries show of it."""
   scalars = {}
   with tf.name_scope('losses'):
     if config.variant == 'gan':
@@ -274,8 +230,8 @@ def _losses(config, tower, check):
     if config.class_count:
       scalars['class_loss/real'] = losses.class_loss(tower.real_logits, tower.real_labels)
       scalars['class_loss/fake'] = losses.class_loss(tower.fake_logits, tower.labels)
-      scalars['class_accuracy/real'] = _accuracy(tower.real_logits, tower.real_labels)
-      scalars['class_accuracy/fake'] = _accuracy(tower.fake_logits, tower.labels)
+      scalars['class_accuracy/real'] = losses.class_accuracy(tower.real_logits, tower.real_labels)
+      scalars['class_accuracy/fake'] = losses.class_accuracy(tower.fake_logits, tower.labels)
       critic_loss += config.critic_class_weight * scalars['class_loss/real']
       generator_loss += config.generator_class_weight * scalars['class_loss/fake']
     if check:
@@ -284,126 +240,121 @@ def _losses(config, tower, check):
   scalars['critic_loss'] = critic_loss
   if not config.fixed_generator:
     scalars['generator_loss'] = generator_loss
-  return critic_loss, generator_loss, scalars, estimate
+  return _Losses(critic_loss, generator_loss, scalars, estimate)
 
 
-def build_graph(config, devices=('',), replica=towers.ALONE):
-  """Adds a run's networks, losses and updates to the default graph.
+def _checked(tensor: Any, name: str) -> Any:
+  return tf.check_numerics(tensor, NOT_FINITE + name)
 
-  Args:
-    config: a `config.Config`, with the vocabulary if it is of texts.
-    devices: names of those that share each batch, '' being the one in force. Batch norm looks at one device's part.
-    replica: a `towers.Replica`: the part of this process, if several train the same networks. `combine` is called
-      once for the critic's loss and gradients, and then once for the generator's with batch norm's new statistics,
-      never in what only looks. Those that do not combine make `generator_steps` updates in all.
 
-  Returns:
-    A `Graph`.
-  """
-  tf.set_random_seed(config.seed)
-  generate, score = models.networks_of(config)
-  global_step = _step_counter('global_step')
-  critic_step = _step_counter('critic_step')
+def _checked_gradient(gradient: Any, variable: Any) -> Any:
+  return _checked(gradient, 'gradient of ' + variable.op.name)
 
-  with tf.name_scope('inputs'):
-    fake_count = tf.placeholder_with_default(config.batch_size, [], 'fake_count')
-    draws = _draws(config, global_step.read_value() + critic_step.read_value(), fake_count, replica)
-    latents = tf.placeholder_with_default(draws[0], [None, config.latent_size], 'latents')
-    interpolation_weights = tf.placeholder_with_default(draws[1], [None], 'interpolation_weights')
-    sample_latents = tf.placeholder_with_default(draws[2], [None, config.latent_size], 'sample_latents')
-    real = tf.placeholder(tf.float32, [None, *models.sample_shape(config)], 'real')
-    real_labels = labels = sample_labels = None
-    if config.class_count:
-      real_labels = tf.placeholder(tf.int32, [None], 'real_labels')
-      labels = tf.placeholder_with_default(draws[3], [None], 'labels')
-      sample_labels = tf.placeholder_with_default(draws[4], [None], 'sample_labels')
 
-  parts = zip(*[
-    towers.split(t, len(devices)) for t in (real, real_labels, latents, labels, interpolation_weights)
-  ])  # fmt: skip
-  check = replica.combine is None  # else when they are combined
-  tower_list, critic_gradients, generator_gradients = [], [], []
-  for i, (device, part) in enumerate(zip(devices, parts)):
-    with tf.device(device), tf.name_scope('tower_%d' % i if len(devices) > 1 else ''):
-      tower = _tower(config, generate, score, *part)
-      critic_loss, generator_loss, scalars, estimate = _losses(config, tower, check)
-      tower_list.append(tower)
-      generator_variables = tf.trainable_variables('generator/')
-      critic_variables = tf.trainable_variables('critic/')
-      with tf.name_scope('train_critic/'):  # with the slash it is the scope below, not another of a like name
-        critic_gradients.append(tf.gradients(critic_loss, critic_variables))
-      if not config.fixed_generator:
-        with tf.name_scope('train_generator/'):
-          generator_gradients.append(tf.gradients(generator_loss, generator_variables))
-  whole = _Tower(*map(towers.join, zip(*tower_list)))
-  if len(devices) > 1:
-    critic_loss, generator_loss, scalars, estimate = _losses(config, whole, check)
-  critic_gradients, generator_gradients = towers.mean(critic_gradients), towers.mean(generator_gradients)
-  state = tf.global_variables('generator/') + critic_variables  # before there are slots
+# Stage 3: updates. Each optimizer is given its own network's variables alone.
 
-  # Each optimizer is given its own network's variables alone.
+
+def _critic_update(
+  config: Config, batch: _Batch, global_step: Any, critic_step: Any, replica: towers.Replica
+) -> Tuple[Any, Any]:
+  """Returns (train_critic, before_critic): Algorithm 1, lines 3 to 7 of WGAN, 4 to 9 of WGAN-GP."""
   with tf.name_scope('train_critic'):
-    rate = _learning_rate(config, config.critic_learning_rate, global_step)
-    critic_loss, gradients = _combined(replica.combine, 'critic_loss', critic_loss, critic_gradients)
-    train_critic = _update(config, rate, critic_loss, gradients, critic_variables, critic_step)
-    before_critic = None
+    rate = optimizers.decayed(config.critic_learning_rate, config.learning_rate_decay_steps, global_step)
+    loss, gradients = _combined(replica.combine, 'critic_loss', batch.losses.critic, batch.critic_gradients)
+    with tf.control_dependencies([_same_count(batch.tower.real, batch.tower.fake)]):
+      loss = tf.identity(loss)
+    train = _update(optimizers.make(config, rate), loss, gradients, batch.critic_variables, critic_step)
     if config.clip_order == 'after':
-      with tf.control_dependencies([train_critic]):
-        train_critic = losses.clip(critic_variables, config.clip_value)
-    elif config.clip_order == 'before':
-      before_critic = losses.clip(critic_variables, config.clip_value)
+      # The clip is made inside: its reads and assigns must wait for the update.
+      with tf.control_dependencies([train]):
+        return losses.clip(batch.critic_variables, config.clip_value), None
+    before = losses.clip(batch.critic_variables, config.clip_value) if config.clip_order == 'before' else None
+    return train, before
+
+
+def _generator_update(config: Config, batch: _Batch, global_step: Any, replica: towers.Replica) -> Tuple[Any, Any]:
+  """Returns (train_generator, the moving averages of its weights or None): Algorithm 1, lines 9 to 11 of WGAN."""
   with tf.name_scope('train_generator'):
     asynchronous = replica.count > 1 and replica.combine is None
     limit = config.generator_steps if asynchronous else None
     if config.fixed_generator:
-      train_generator = tf.group(global_step.count_up_to(limit) if limit else global_step.assign_add(1))
+      train = tf.group(global_step.count_up_to(limit) if limit else global_step.assign_add(1))
     else:
-      rate = _learning_rate(config, config.generator_learning_rate, global_step)
+      rate = optimizers.decayed(config.generator_learning_rate, config.learning_rate_decay_steps, global_step)
+      variables = batch.generator_variables
       moving, new = layers.new_statistics()
-      generator_loss, means = _combined(replica.combine, 'generator_loss', generator_loss, generator_gradients + new)
-      gradients, new = means[: len(generator_variables)], means[len(generator_variables) :]
-      train_generator = _update(config, rate, generator_loss, gradients, generator_variables, global_step, limit)
-      with tf.control_dependencies([train_generator] + new):
-        train_generator = layers.update_moving_averages(moving, new, global_step.read_value())
-  averages = None
-  if config.ema_decay:
-    # Of the first updates it takes more than decay says, so that it does not stay near the initial weights.
-    averages = tf.train.ExponentialMovingAverage(config.ema_decay, global_step)
-    with tf.control_dependencies([train_generator]):
-      train_generator = averages.apply(generator_variables)
-  with tf.name_scope('samples'), _from_averages(averages):
-    samples = (
-      real + sample_latents if config.fixed_generator else generate(sample_latents, sample_labels, training=False)
-    )
+      tensors = batch.generator_gradients + new
+      loss, tensors = _combined(replica.combine, 'generator_loss', batch.losses.generator, tensors)
+      gradients, new = tensors[: len(variables)], tensors[len(variables) :]
+      train = _update(optimizers.make(config, rate), loss, gradients, variables, global_step, limit)
+      with tf.control_dependencies([train] + new):
+        train = layers.update_moving_averages(moving, new, global_step.read_value())
+  if not config.ema_decay:
+    return train, None
+  # The first updates count for more than the decay says, so that the average does not stay near the initial weights.
+  averages = tf.train.ExponentialMovingAverage(config.ema_decay, global_step)
+  with tf.control_dependencies([train]):
+    return averages.apply(batch.generator_variables), averages
 
-  with tf.name_scope('checks'):
-    check_weights = tf.group(*[_checked(v.read_value(), v.op.name) for v in state])
-    if config.variant == 'clip':
-      weights = tf.concat([tf.reshape(v.read_value(), [-1]) for v in critic_variables], 0)
-      scalars['clip/share_at_bound'] = tf.reduce_mean(tf.cast(tf.abs(weights) >= config.clip_value, tf.float32))
 
-  return Graph(
-    global_step=global_step,
-    critic_step=critic_step,
-    real=real,
-    real_labels=real_labels,
-    fake_count=fake_count,
-    latents=latents,
-    labels=labels,
-    interpolation_weights=interpolation_weights,
-    sample_latents=sample_latents,
-    sample_labels=sample_labels,
-    samples=samples,
-    fake=whole.fake,
-    real_scores=whole.real_scores,
-    fake_scores=whole.fake_scores,
-    train_critic=train_critic,
-    train_generator=train_generator,
-    before_critic=before_critic,
-    check_weights=check_weights,
-    scalars=scalars,
-    estimate=estimate,
-    histograms=_histograms(generator_gradients + critic_gradients, generator_variables + critic_variables),
-    generator_variables=generator_variables,
-    critic_variables=critic_variables,
-  )
+def _update(
+  optimizer: Any, loss: Any, gradients: List[Any], variables: List[Any], step: Any, limit: Optional[int] = None
+) -> Any:
+  """One update of `variables` alone, counted in `step`; with a `limit` it fails with OutOfRange once that is reached.
+
+  No variable changes before the loss and every gradient are there and finite: nothing else orders one variable's
+  update after another's gradient, or the loss, has read it.
+  """
+  gradients = [_checked_gradient(g, v) for g, v in zip(gradients, variables)]
+  with tf.control_dependencies([loss] + gradients):
+    if limit is None:
+      return optimizer.apply_gradients(list(zip(gradients, variables)), step)
+    # The step is counted first, and atomically: of several processes one step before the limit, one makes the last.
+    with tf.control_dependencies([step.count_up_to(limit)]):
+      return optimizer.apply_gradients(list(zip(gradients, variables)))
+
+
+def _combined(combine: Any, name: str, loss: Any, tensors: List[Any]) -> Tuple[Any, List[Any]]:
+  """Returns (loss, tensors), or with `combine` their means over the processes.
+
+  The means are checked afterwards, so that all processes stop alike; and they are combined at once, before any
+  variable changes, so that the loss of a process leaves the others with a whole update or none.
+  """
+  if not combine:
+    return loss, tensors
+  loss, *tensors = combine([loss] + tensors)
+  return _checked(loss, name), tensors
+
+
+def _same_count(real: Any, fake: Any) -> Any:
+  """An op that fails if there are more samples of one kind: then `fake_count` was not fed."""
+  counts = [tf.shape(real)[0], tf.shape(fake)[0]]
+  # The raw op: tf.Assert would wrap it in a conditional, which starts the devices before the session's options count.
+  message = 'a critic update needs as many fake samples as real ones: feed fake_count'
+  return tf.raw_ops.Assert(condition=tf.equal(*counts), data=[message, *counts])
+
+
+# Stage 4: samples and summaries.
+
+
+def _from_averages(averages: Any) -> Any:
+  """A scope in which a variable is its moving average, if it has one."""
+
+  def average(getter: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    variable = getter(name, *args, **kwargs)
+    moving = averages and averages.average(variable)
+    return variable if moving is None else moving
+
+  return tf.variable_scope(tf.get_variable_scope(), custom_getter=average)
+
+
+def _histograms(batch: _Batch) -> Any:
+  """One serialized summary of every variable and its gradient, under weights/ and gradients/."""
+  variables = batch.generator_variables + batch.critic_variables
+  gradients = batch.generator_gradients + batch.critic_gradients
+  with tf.name_scope('weights'):
+    weights = [tf.summary.histogram(v.op.name, v.read_value()) for v in variables]
+  with tf.name_scope('gradients'):
+    of_gradients = [tf.summary.histogram(v.op.name, _checked_gradient(g, v)) for g, v in zip(gradients, variables)]
+  with tf.name_scope('summaries'):
+    return tf.summary.merge(weights + of_gradients, collections=[])

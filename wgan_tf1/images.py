@@ -1,16 +1,17 @@
-"""Images for people: from floats to bytes, into grids, into PNG files. No TensorFlow here."""
+"""Images to look at: floats to bytes, grids, plots of points, PNG files. No TensorFlow here."""
 
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 
-def to_uint8(images, black=-1.0):
-  """Maps [black, 1] to 0..255, rounding to the nearest; values beyond are cut off.
+def to_uint8(images: Any, black: float = -1.0) -> np.ndarray:
+  """Maps [black, 1] to 0..255, rounding to the nearest integer. Values outside of that range are clipped.
 
   Args:
-    images: float array of any shape.
+    images: float array, or nested list, of any shape.
     black: the value of a black pixel; white is 1.
 
   Returns:
@@ -19,13 +20,13 @@ def to_uint8(images, black=-1.0):
   return np.clip(np.rint((np.asarray(images) - black) * (255 / (1 - black))), 0, 255).astype(np.uint8)
 
 
-def grid(images, columns, gutter_pixels=2):
-  """Lays images out row by row on a dark ground.
+def grid(images: np.ndarray, columns: int, gutter_pixels: int = 2) -> np.ndarray:
+  """Lays out images row by row on a dark background.
 
   Args:
     images: uint8 [N, H, W, C].
-    columns: images in a row; the last row may be shorter.
-    gutter_pixels: space between two images and around all of them.
+    columns: images per row. The last row may be shorter.
+    gutter_pixels: space between images and around the whole grid.
 
   Returns:
     uint8 [rows * (H + gutter) + gutter, columns * (W + gutter) + gutter, C].
@@ -40,26 +41,26 @@ def grid(images, columns, gutter_pixels=2):
   return sheet
 
 
-def plot_points(real, fake, axis, scores):
-  """Draws real and generated points over level lines of a critic.
+def plot_points(real: np.ndarray, fake: np.ndarray, axis: np.ndarray, scores: np.ndarray) -> np.ndarray:
+  """Draws real and generated points over contour lines of the critic.
 
   Args:
     real: float [N, 2].
     fake: float [M, 2].
-    axis: float [K], where both coordinates are scored.
-    scores: float [K, K], of (axis[j], axis[i]).
+    axis: float [K], the values of either coordinate at which the critic is evaluated.
+    scores: float [K, K]: scores[i, j] is the score of the point (axis[j], axis[i]).
 
   Returns:
-    uint8 [640, 600, 3]: the plot, and a legend under it.
+    uint8 [640, 600, 3]: the plot with a legend below.
   """
-  from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow, and needed here alone
+  from matplotlib.backends.backend_agg import FigureCanvasAgg  # imported here because it is slow
   from matplotlib.figure import Figure
 
   figure = Figure(figsize=(6, 6.4), dpi=100)
   canvas = FigureCanvasAgg(figure)
-  axes = figure.add_axes([0, 0.4 / 6.4, 1, 6 / 6.4])
+  axes = figure.add_axes((0, 0.4 / 6.4, 1, 6 / 6.4))
   axes.set_axis_off()
-  if np.ptp(scores) > 0:  # a critic that clipping has made flat has no lines
+  if np.ptp(scores) > 0:  # weight clipping can make a critic constant, which has no contour lines
     axes.contour(axis, axis, scores, 25, cmap='viridis', linewidths=0.8)
   axes.scatter(real[:, 0], real[:, 1], s=14, c='tab:orange', marker='+', linewidths=1, label='real')
   axes.scatter(fake[:, 0], fake[:, 1], s=10, c='tab:green', marker='x', linewidths=1, label='generated')
@@ -70,8 +71,8 @@ def plot_points(real, fake, axis, scores):
   return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
-def encode_png(image):
-  """Returns the bytes of a PNG file of a uint8 [H, W, C] array, C being 1 or 3."""
+def encode_png(image: np.ndarray) -> bytes:
+  """Returns the bytes of a PNG file of a uint8 [H, W, C] image with C = 1 or 3."""
   png = io.BytesIO()
   Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(png, format='PNG')
   return png.getvalue()

@@ -9,7 +9,7 @@ import zlib
 
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import precision
+from wgan_tf1.kernels import precision
 
 # Of the source posts and papers' code alike, but for one post's Keras, which has 1e-3.
 NORM_EPSILON = 1e-5
@@ -77,6 +77,11 @@ def dense(x, units, name, init='default', bias=True):
     return _add_bias(y, init) if bias else y
 
 
+def score(x, init='default', bias=True):
+  """The last layer of a critic: [N, D] -> [N]."""
+  return tf.squeeze(dense(x, 1, 'dense', init, bias), axis=1)
+
+
 def conv2d(x, filters, name, size=3, stride=2, init='default', bias=True):
   """Convolution, SAME padding: [N, H, W, C] -> [N, H / stride, W / stride, filters]."""
   with tf.variable_scope(name):
@@ -102,6 +107,11 @@ def conv1d(x, filters, name, size, init='he'):
     weights = _weights([size, channels, filters], size * channels, size * filters, init)
     y = precision.conv2d(tf.expand_dims(x, 1), tf.expand_dims(weights, 0), 1)  # [N, 1, L, filters]
     return _add_bias(tf.cast(tf.squeeze(y, axis=1), tf.float32), init)  # it may be summed, or the input of a softmax
+
+
+def leaky_relu(x):
+  """max(x, 0.2 x), of any shape."""
+  return tf.nn.leaky_relu(x, 0.2)
 
 
 def flatten(x):

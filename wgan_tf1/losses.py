@@ -86,6 +86,11 @@ def class_loss(logits, labels):
   return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
 
 
+def class_accuracy(logits, labels):
+  """Share of the samples whose largest logit is that of their label; arguments as in `class_loss`."""
+  return tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels), tf.float32))
+
+
 def interpolate(real, fake, weights):
   """Points on the lines between real and fake samples: WGAN-GP (1704.00028) Algorithm 1, line 6.
 

@@ -1,31 +1,174 @@
-"""What a trained run makes of latents: samples as people see them, a plot of points, a model to serve."""
+"""What a run makes of latents: samples as people see them, plots of points, a model to serve."""
 
+import contextlib
 import os
 import tempfile
+from typing import Any
+from typing import Dict
+from typing import Iterator
+from typing import List
+from typing import NamedTuple
+from typing import Optional
+from typing import Sequence
+from typing import Tuple
+from typing import Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from wgan_tf1 import UserError
-from wgan_tf1 import checkpoints
-from wgan_tf1 import data
 from wgan_tf1 import images
-from wgan_tf1 import pictures
-from wgan_tf1 import text_files
-from wgan_tf1 import training
+from wgan_tf1 import networks
+from wgan_tf1.config import Config
 from wgan_tf1.config import sample_classes
+from wgan_tf1.data import batches
+from wgan_tf1.data import datasets
+from wgan_tf1.data import text
+from wgan_tf1.errors import UserError
+from wgan_tf1.graph import Graph
 from wgan_tf1.graph import build_graph
-from wgan_tf1.models import build_sampler
+from wgan_tf1.runs import checkpoints
 
-BATCH_SIZE = 64  # samples generated at once, however many are asked for
+BATCH_SIZE = 64  # samples generated at once, however many are wanted
 
 
-def generate(config, latents, labels=None, checkpoint_step=None):
+class Model:
+  """A run's whole graph, in a session that has values for its variables."""
+
+  def __init__(self, config: Config, graph: Graph, session: Any):
+    self.config = config
+    self.graph = graph
+    self.session = session
+
+  def critic_feed(self, real: np.ndarray, labels: Optional[np.ndarray] = None) -> Dict[Any, Any]:
+    """Returns the feed by which the critic scores real samples, and as many fake ones.
+
+    Args:
+      real: float32 [N, ...].
+      labels: int32 [N]: fake samples are of the classes of the real ones, as in the WGAN-GP code. None if the networks
+        are not class-conditional.
+    """
+    feed = {self.graph.real: real, self.graph.fake_count: len(real)}
+    if self.graph.labels is not None:
+      feed.update({self.graph.real_labels: labels, self.graph.labels: labels})
+    return feed
+
+
+@contextlib.contextmanager
+def restored(config: Config, checkpoint_step: Optional[int] = None) -> Iterator[Tuple[Model, int]]:
+  """Yields a trained run's (`Model`, generator step).
+
+  Args:
+    config: as a run directory has it.
+    checkpoint_step: generator step to restore; None is the newest.
+
+  Raises:
+    UserError: if there is no such checkpoint, or it cannot be read.
+  """
+  with tf.Graph().as_default(), tf.Session() as session:
+    graph = build_graph(config)
+    variables = tf.global_variables('generator/') + tf.global_variables('critic/') + [graph.global_step]
+    step = _restore(session, tf.train.Saver(variables + [graph.critic_step]), config, checkpoint_step)
+    yield Model(config, graph, session), step
+
+
+class Sampler(NamedTuple):
+  """A generator alone, as a trained run samples from it."""
+
+  latents: Any  # float32 [N, Z], placeholder
+  labels: Any  # int32 [N], placeholder, for class-conditional networks; else None
+  samples: Any  # float32 [N, ...], by the moving averages
+  variables: Dict[str, Any]  # name in a checkpoint -> variable
+
+
+def build_sampler(config: Config) -> Sampler:
+  """Adds a run's generator, for sampling alone, to the default graph.
+
+  Args:
+    config: as a run directory has it.
+  """
+  generate, _ = networks.networks_of(config)
+  latents = tf.placeholder(tf.float32, [None, config.latent_size], 'latents')
+  labels = tf.placeholder(tf.int32, [None], 'labels') if config.class_count else None
+  samples = generate(latents, labels, training=False)
+  variables = {v.op.name: v for v in tf.global_variables()}
+  if config.ema_decay:
+    averages = tf.train.ExponentialMovingAverage(config.ema_decay)
+    variables.update({averages.average_name(v): v for v in tf.trainable_variables()})
+    for v in tf.trainable_variables():
+      del variables[v.op.name]
+  return Sampler(latents, labels, samples, variables)
+
+
+def grid(model: Model) -> np.ndarray:
+  """Draws the samples of a run's fixed latents in 8 rows, with a column for each class if there are classes.
+
+  Returns:
+    uint8 [H, W, C].
+  """
+  samples = images.to_uint8(model.session.run(model.graph.samples), model.config.pixel_minimum)
+  return images.grid(samples, columns=len(samples) // networks.SAMPLE_ROWS)
+
+
+def points(model: Model, real: np.ndarray, latents: Optional[np.ndarray] = None) -> np.ndarray:
+  """Draws real and generated points over the critic's level lines, as in WGAN-GP (1704.00028) figure 1.
+
+  Args:
+    model: of points.
+    real: float32 [N, 2].
+    latents: float32 [N, Z]; None is the run's fixed ones.
+
+  Returns:
+    uint8 [H, W, 3].
+  """
+  graph, session = model.graph, model.session
+  feed = {graph.real: real}
+  if latents is not None:
+    feed[graph.sample_latents] = latents
+  fake = session.run(graph.samples, feed)
+  axis = np.linspace(-1.4, 1.4, 100, dtype=np.float32) * np.abs(real).max()
+  scores = session.run(graph.real_scores, {graph.real: np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)})
+  return images.plot_points(real, fake, axis, scores.reshape(100, 100))
+
+
+def lines(model: Model) -> bytes:
+  """Returns a run's samples of its fixed latents as lines of UTF-8 text."""
+  drawn = text.decode_text(model.session.run(model.graph.samples).argmax(axis=2), model.config.vocabulary)
+  return ''.join(line + '\n' for line in drawn).encode()
+
+
+def plot_points(config: Config, latents: np.ndarray, checkpoint_step: Optional[int] = None) -> Tuple[int, np.ndarray]:
+  """Plots a trained run's points and held-out real ones over the critic's level lines.
+
+  Args:
+    config: as a run directory has it, of points.
+    latents: float [N, 2].
+    checkpoint_step: generator step to draw at; None is the newest.
+
+  Returns:
+    (generator step, uint8 [H, W, 3]).
+
+  Raises:
+    UserError: if there is no such checkpoint, or it cannot be read.
+  """
+  held_out = datasets.load(config).validation
+  # A fixed generator adds each latent to a real point of its own.
+  count = len(latents) if config.fixed_generator else networks.SAMPLE_POINTS
+  real = batches.encode(config, held_out[np.arange(count) % len(held_out)])
+  with restored(config, checkpoint_step) as (model, step):
+    return step, points(model, real, latents)
+
+
+def generate(
+  config: Config,
+  latents: np.ndarray,
+  labels: Optional[Sequence[int]] = None,
+  checkpoint_step: Optional[int] = None,
+) -> Tuple[int, List[Union[str, np.ndarray]]]:
   """Draws images or lines from a run.
 
   Args:
-    config: a `config.Config` as a run directory has it, of images or of text.
+    config: as a run directory has it, of images or of text.
     latents: float [N, Z].
     labels: int [N], the classes of a class-conditional run; else None.
     checkpoint_step: generator step to draw at; None is the newest.
@@ -39,53 +182,28 @@ def generate(config, latents, labels=None, checkpoint_step=None):
   with tf.Graph().as_default(), tf.Session() as session:
     sampler = build_sampler(config)
     step = _restore(session, tf.train.Saver(sampler.variables), config, checkpoint_step)
-    samples = []
+    samples: List[Union[str, np.ndarray]] = []
     for i in range(0, len(latents), BATCH_SIZE):
-      feed = {sampler.latents: latents[i : i + BATCH_SIZE]}
+      feed: Dict[Any, Any] = {sampler.latents: latents[i : i + BATCH_SIZE]}
       if sampler.labels is not None:
         feed[sampler.labels] = labels[i : i + BATCH_SIZE]
       batch = session.run(sampler.samples, feed)
       if config.form == 'text':
-        samples += data.decode_text(batch.argmax(axis=2), config.vocabulary)
+        samples += text.decode_text(batch.argmax(axis=2), config.vocabulary)
       else:
         samples += list(images.to_uint8(batch, config.pixel_minimum))
   return step, samples
 
 
-def plot_points(config, latents, checkpoint_step=None):
-  """Plots a run's points and held-out real ones over the critic's level lines.
-
-  Args:
-    config: a `config.Config` as a run directory has it, of points.
-    latents: float [N, 2].
-    checkpoint_step: generator step to draw at; None is the newest.
-
-  Returns:
-    (generator step, uint8 [H, W, 3]).
-
-  Raises:
-    UserError: if there is no such checkpoint, or it cannot be read.
-  """
-  held_out = data.load(config).validation
-  # A fixed generator adds each latent to a real point of its own.
-  count = len(latents) if config.fixed_generator else training.VALIDATION_SAMPLES
-  real = data.encode(config, held_out[np.arange(count) % len(held_out)])
-  with tf.Graph().as_default(), tf.Session() as session:
-    graph = build_graph(config)
-    variables = tf.global_variables('generator/') + tf.global_variables('critic/') + [graph.global_step]
-    step = _restore(session, tf.train.Saver(variables), config, checkpoint_step)
-    return step, pictures.points(graph, session, real, latents)
-
-
-def export(config, path, checkpoint_step=None):
+def export(config: Config, path: str, checkpoint_step: Optional[int] = None) -> int:
   """Writes the generator alone, with the weights that samples are drawn by, as a SavedModel.
 
   Its signature `serving_default` takes `latents`, float32 [N, Z], and of a class-conditional run `labels`, int32
   [N], and returns one of `images`, uint8 [N, H, W, C]; `text`, string [N] of UTF-8; `points`, float32 [N, 2].
 
   Args:
-    config: a `config.Config` as a run directory has it.
-    path: directory to write; not there yet, or empty. It comes to be whole or not at all.
+    config: as a run directory has it.
+    path: directory to write, new or empty. It is written whole or not at all.
     checkpoint_step: generator step to take the weights of; None is the newest.
 
   Returns:
@@ -114,21 +232,21 @@ def export(config, path, checkpoint_step=None):
         _make_portable(builder.save())
         os.rename(written, path)
     except (OSError, tf.errors.OpError) as e:
-      raise UserError('export=%s cannot be written: %s' % (path, str(getattr(e, 'message', e)).split('\n')[0]))
+      raise UserError('export=%s cannot be written: %s' % (path, str(getattr(e, 'message', e)).split('\n')[0])) from e
   return step
 
 
-def _restore(session, saver, config, checkpoint_step):
-  """Restores a checkpoint, and returns its generator step."""
+def _restore(session: Any, saver: Any, config: Config, checkpoint_step: Optional[int]) -> int:
+  """Restores a checkpoint; returns its generator step."""
   if not checkpoints.restore(session, saver, config.run_dir, checkpoint_step):
-    raise UserError('%s has no checkpoint yet: train it for longer' % config.run_dir)
+    raise UserError('%s has no checkpoint yet. Train it for longer' % config.run_dir)
   return int(tf.train.load_variable(saver.last_checkpoints[-1], 'global_step'))
 
 
-def _make_portable(path):
-  """Takes out of a saved_model.pb what a process without this package, or TensorFlow 1.15, has no use for.
+def _make_portable(path: str) -> None:
+  """Removes from a saved_model.pb what TensorFlow 1.15, or a process without this package, cannot read.
 
-  TensorFlow 2 writes a name at every variable that 1.15 refuses; `precision` names gradients that only it has.
+  TensorFlow 2 writes a debug name at every variable, which 1.15 refuses; `precision` names gradients of this package.
   """
   with open(path, 'rb') as f:
     model = saved_model_pb2.SavedModel.FromString(f.read())
@@ -139,13 +257,13 @@ def _make_portable(path):
     f.write(model.SerializeToString())
 
 
-def _served(config, sampler):
-  """Returns {name: tensor} of what `images.to_uint8` and `data.decode_text` make of the samples, in TensorFlow."""
+def _served(config: Config, sampler: Sampler) -> Dict[str, Any]:
+  """Returns {name: tensor} of what `images.to_uint8` and `text.decode_text` make of the samples, in TensorFlow."""
   samples = sampler.samples
   if sampler.labels is not None:
     known = tf.reduce_any(tf.equal(sampler.labels[:, None], sample_classes(config)), axis=1)
     # The raw op: tf.Assert would wrap it in a conditional, of a kind that TensorFlow 1 and 2 write differently.
-    message = 'labels must be among %s, which the model was trained on' % (sample_classes(config),)
+    message = 'labels must be among %s, the classes that the model was trained on' % (sample_classes(config),)
     check = tf.raw_ops.Assert(condition=tf.reduce_all(known), data=[message, sampler.labels])
     with tf.control_dependencies([check]):
       samples = tf.identity(samples)
@@ -154,6 +272,6 @@ def _served(config, sampler):
     return {'images': tf.cast(tf.clip_by_value(levels, 0, 255), tf.uint8)}
   if config.form == 'text':
     characters = tf.gather([c.encode() for c in config.vocabulary], tf.argmax(samples, axis=2))
-    lines = tf.strings.regex_replace(tf.strings.reduce_join(characters, axis=1), text_files.PADDING + r'+\z', '')
-    return {'text': tf.strings.regex_replace(lines, text_files.PADDING, '\u00b6')}
+    lines = tf.strings.regex_replace(tf.strings.reduce_join(characters, axis=1), text.PADDING + r'+\z', '')
+    return {'text': tf.strings.regex_replace(lines, text.PADDING, '\u00b6')}
   return {'points': samples}

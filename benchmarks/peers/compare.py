@@ -12,8 +12,8 @@ import sys
 
 from absl import flags
 
-from wgan_tf1 import UserError
-from wgan_tf1 import cli
+from wgan_tf1 import console
+from wgan_tf1.errors import UserError
 
 FLAGS = flags.FLAGS
 SETTINGS = [(), ('--channels_last',), ('--channels_last', '--compile')]
@@ -73,4 +73,4 @@ if __name__ == '__main__':
   flags.DEFINE_integer('width', None, "another than the preset's.")
   flags.DEFINE_integer('batch_size', None, "another than the preset's.")
   flags.mark_flag_as_required('torch_python')
-  cli.run(main)
+  console.run(main)

@@ -1,0 +1,100 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from benchmarks import cost
+from benchmarks import throughput
+from tests.helpers.processes import ROOT
+from wgan_tf1 import config as configs
+from wgan_tf1 import training
+
+
+def _traces(path):
+  """{thread's row: its events with a duration} of a Chrome trace, as its format has them."""
+  events = json.loads(path.read_text())['traceEvents']
+  return [e for e in events if e['ph'] == 'X']
+
+
+@pytest.mark.parametrize('variant', ['clip', 'gp'])
+def test_the_profile_of_a_step(tiny, tmp_path, variant):
+  config = tiny(variant, width=2, generator_steps=4, profile_step=3, run_dir=str(tmp_path / 'run'))
+  assert training.train(config) is None
+  made = sorted(path.name for path in (tmp_path / 'run').glob('timeline*'))
+  assert made == ['timeline-3-critic.json', 'timeline-3-generator.json']
+  of = {name: _traces(tmp_path / 'run' / ('timeline-3-%s.json' % name)) for name in ('critic', 'generator')}
+  for events in of.values():
+    assert all(e['dur'] >= 0 and e['ts'] > 0 for e in events)
+    assert any('Conv2D' in e['name'] for e in events)
+  names = {name: ' '.join(str(e['args'].get('name')) for e in events) for name, events in of.items()}
+  assert 'train_critic' in names['critic'] and 'train_generator' not in names['critic']
+  assert 'train_generator' in names['generator'] and 'train_critic' not in names['generator']
+  (events,) = (tmp_path / 'run').glob('events*')
+  tagged = [e for e in tf.train.summary_iterator(str(events)) if e.HasField('tagged_run_metadata')]
+  assert [(e.step, e.tagged_run_metadata.tag) for e in tagged] == [(3, 'critic-3'), (3, 'generator-3')]
+  metadata = tf.RunMetadata.FromString(tagged[0].tagged_run_metadata.run_metadata)
+  assert metadata.step_stats.dev_stats
+
+
+def test_a_profile_changes_nothing(tiny, tmp_path):
+  """And it is a setting that a run goes on with: the same weights to the bit, however many threads there are."""
+  ends = []
+  for profile_step in (0, 2):
+    config = tiny(width=2, generator_steps=3, run_dir=str(tmp_path / str(profile_step)))
+    assert config.profile_step == 0 and 'profile_step' in configs.CHANGEABLE
+    training.train(configs.dataclasses.replace(config, profile_step=profile_step))
+    reader = tf.train.load_checkpoint(str(tmp_path / str(profile_step) / 'model-3'))
+    ends.append({name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()})
+  assert set(ends[0]) == set(ends[1])
+  assert all(np.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
+  assert not list((tmp_path / '0').glob('timeline*'))
+
+
+def test_operations_are_counted(tiny):
+  """blog-mnist's, by hand: a convolution's weights times the positions of its smaller side, twice."""
+  with throughput.Run(tf, tiny('gp', width=4, batch_size=2), training) as run:
+    generator = 2 * (128 * 512 + 9 * (32 * 16 * 16 + 16 * 8 * 64 + 8 * 4 * 256 + 4 * 1 * 1024))
+    critic = 2 * (9 * (1 * 4 * 256 + 4 * 8 * 64 + 8 * 16 * 16 + 16 * 32 * 4) + 128)
+    assert run.flops() == 2 * (2 * (generator + 10 * critic) + 3 * generator + 2 * critic)
+    run.step()
+    assert run.session.run([run.built.global_step, run.built.critic_step]) == [1, 2] and run.critic_step == 2
+
+
+def test_a_generators_own_batch_counts(tiny):
+  config = tiny(batch_size=2, generator_batch_size=4)
+  assert throughput.step_flops(config, 10, 1) == 2 * 2 * (10 + 6) + 4 * (30 + 2)
+
+
+def test_a_point_of_the_table():
+  point = dict(preset='toy-8gaussians', variant='gp', width=4, batch_size=8, threads=1)
+  command = [sys.executable, '-m', 'benchmarks.cost', '--steps=2', '--point=' + json.dumps(point)]
+  done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr
+  measured = json.loads(done.stdout)
+  assert measured['bytes'] > 0 and measured['flops'] > 0
+  steps = 5 * measured['critic_seconds'] + measured['generator_seconds']
+  np.testing.assert_allclose(measured['seconds'], steps)
+  assert 0 < measured['best'] <= measured['seconds']
+
+
+def test_every_point_is_a_run():
+  for quick in (False, True):
+    series = cost.series(quick, 'cpu' if quick else 'wall')
+    assert set(series) == {'batch_size', 'width', 'image_size', 'threads'}
+    for name, points in series.items():
+      grown = [point[name] for point in points]
+      assert grown == sorted(grown) and len(set(grown)) == len(points) > 1
+      for point in points:
+        configs.make(**{key: value for key, value in point.items() if key not in ('threads', 'clock')})
+  assert [p['batch_size'] for p in cost.series(False)['batch_size']] == [16, 32, 64, 128, 256, 512]
+  assert [p['threads'] for p in cost.series(False)['threads']] == [1, 2]
+
+
+def test_a_row_holds_time_against_work():
+  first = dict(seconds=1.0, flops=2e9, bytes=2**20)
+  cells = cost.row('batch_size', dict(batch_size=4), dict(seconds=3.0, flops=4e9, peak=2e9, bytes=2**23), first).split()
+  # ms an image, GFLOP an image, 4 / 3 GFLOP/s of 2, 3 s / 4 GFLOP against 1 s / 2 GFLOP, MB an image
+  assert cells == ['batch_size', '4', '750.00', '1.00', '66.7', '1.50', '2.00']

@@ -1,0 +1,67 @@
+import functools
+import gzip
+import hashlib
+import http.server
+import os
+import threading
+
+import pytest
+
+from wgan_tf1.data import downloads
+from wgan_tf1.errors import UserError
+
+CONTENT = bytes(range(200))
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+  """Starts a server on the loopback interface; returns (its folder, its URL)."""
+  folder = tmp_path / 'mirror'
+  folder.mkdir()
+  handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+  server = http.server.HTTPServer(('127.0.0.1', 0), handler)
+  monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, 'log_message', lambda *args: None)
+  monkeypatch.setenv('no_proxy', '127.0.0.1')
+  thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.01})
+  thread.start()
+  yield folder, 'http://127.0.0.1:%d/' % server.server_port
+  server.shutdown()
+  thread.join()
+  server.server_close()
+
+
+def test_a_file_comes_from_the_first_mirror_that_has_it(tmp_path, mirror):
+  served, url = mirror
+  good = gzip.compress(CONTENT)
+  contents = {'wrong': gzip.compress(b'x'), 'cut': good[:-20], 'empty': b'', 'plain': b'<html>', 'good': good}
+  for name, content in contents.items():
+    (served / name).mkdir()
+    (served / name / 'file.gz').write_bytes(content)
+  mirrors = ['http://127.0.0.1:1/', *(url + d + '/' for d in ('absent', 'wrong', 'cut', 'empty', 'plain', 'good'))]
+  folder = tmp_path / 'data' / 'set'
+  assert downloads.download(str(folder), 'file', MD5, mirrors) == CONTENT
+  assert os.listdir(str(folder)) == ['file.gz']
+  assert downloads.read_checked(str(folder), 'file', MD5) == CONTENT
+
+
+def test_a_failed_download_leaves_nothing_and_gives_each_reason_once(tmp_path, mirror):
+  folder, url = mirror
+  (folder / 'file.gz').write_bytes(gzip.compress(b'x'))
+  with pytest.raises(OSError) as e:
+    downloads.download(str(tmp_path / 'data'), 'file', MD5, [url + 'absent/', url + 'absent/', url])
+  assert str(e.value).count('File not found') == 1 and 'MD5' in str(e.value)
+  assert not (tmp_path / 'data').exists()
+
+
+@pytest.mark.parametrize('damage', [lambda b: b[:-1], lambda b: b'', lambda b: b[:50] + b'\xff' + b[51:]])
+@pytest.mark.parametrize('ending', ['', '.gz'])
+def test_a_damaged_file_is_named(tmp_path, damage, ending):
+  path = tmp_path / ('file' + ending)
+  path.write_bytes(damage(gzip.compress(CONTENT) if ending else CONTENT))
+  with pytest.raises(UserError, match='file%s cannot be used .* Delete it to download it again' % ending):
+    downloads.read_checked(str(tmp_path), 'file', MD5)
+
+
+def test_a_missing_file_is_none(tmp_path):
+  assert downloads.read_checked(str(tmp_path), 'file', MD5) is None

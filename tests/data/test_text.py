@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+
+from wgan_tf1.data import text
+from wgan_tf1.data.downloads import Missing
+from wgan_tf1.errors import UserError
+
+
+def _read(path, content, length=5, vocabulary=None):
+  path.write_bytes(content if isinstance(content, bytes) else content.encode('utf-8'))
+  return text.read(str(path), length, vocabulary)
+
+
+def test_lines_are_cut_and_padded_and_empty_ones_dropped(tmp_path):
+  tokens, vocabulary = _read(tmp_path / 'a', 'abc\n\nabcdefgh\n\n\nb a\nlast')
+  assert tokens.dtype == np.uint16 and tokens.shape == (4, 5)
+  assert vocabulary == '\nabc delst'
+  assert [''.join(vocabulary[t] for t in line) for line in tokens] == ['abc\n\n', 'abcde', 'b a\n\n', 'last\n']
+
+
+def test_a_byte_order_mark_and_carriage_returns_are_dropped(tmp_path):
+  plain, vocabulary = _read(tmp_path / 'a', 'äb\nc\n')
+  for content in ('\ufeffäb\nc\n', 'äb\r\nc\r\n', '\ufeffäb\r\nc', '\r\näb\r\n\r\nc\r\n'):
+    other = _read(tmp_path / 'a', content)
+    assert np.array_equal(other[0], plain) and other[1] == vocabulary
+
+
+def test_the_vocabulary_is_by_frequency_then_code_point(tmp_path):
+  assert _read(tmp_path / 'a', 'zbb\nbaé\n😀')[1] == '\nbazé😀'
+  assert _read(tmp_path / 'a', 'aaaZZZZ')[1] == '\naZ'  # the characters beyond the length are not counted
+  assert _read(tmp_path / 'a', 'aa\ufffd')[1] == '\n\ufffda'
+
+
+def test_the_rarest_of_too_many_characters_become_one(tmp_path, monkeypatch):
+  monkeypatch.setattr(text, 'MOST_CHARACTERS', 4)
+  assert _read(tmp_path / 'a', 'ccbba')[1] == '\nbca'
+  tokens, vocabulary = _read(tmp_path / 'a', 'ccbb\nade')
+  assert vocabulary == '\n\ufffdbc'
+  assert tokens.tolist() == [[3, 3, 2, 2, 0], [1, 1, 1, 0, 0]]
+
+
+def test_a_saved_vocabulary_is_kept(tmp_path):
+  tokens, vocabulary = _read(tmp_path / 'a', 'aab', vocabulary='\ncba')
+  assert tokens.tolist() == [[3, 3, 2, 0, 0]] and vocabulary == '\ncba'
+  assert _read(tmp_path / 'a', 'aäb', vocabulary='\n\ufffdba')[0].tolist() == [[3, 1, 2, 0, 0]]
+  with pytest.raises(UserError, match=r"'ä' \(U\+00E4\), which is not in this run's vocabulary"):
+    _read(tmp_path / 'a', 'aäb', vocabulary='\nba')
+
+
+def test_chunks_and_files_are_concatenated(tmp_path, monkeypatch):
+  lines = ['line %d' % i for i in range(25)]
+  (tmp_path / 'sub').mkdir()
+  (tmp_path / 'a.txt').write_text('\n'.join(lines[:7]))
+  (tmp_path / 'b.TXT').write_text('\n'.join(lines[7:12]) + '\n')
+  (tmp_path / 'sub' / 'c.txt').write_text('\n'.join(lines[12:]))
+  (tmp_path / 'b.md').write_text('not this')
+  (tmp_path / '.hidden.txt').write_text('nor this')
+  monkeypatch.setattr(text, '_CHUNK_LINES', 4)
+  tokens, vocabulary = text.read(str(tmp_path), 9)
+  assert text.decode_text(tokens, vocabulary) == lines
+
+
+def test_the_number_of_lines_is_limited(tmp_path, monkeypatch, capsys):
+  monkeypatch.setattr(text, 'MOST_LINES', 3)
+  tokens, vocabulary = _read(tmp_path / 'a', 'a\nb\nc\nd\ne')
+  assert text.decode_text(tokens, vocabulary) == ['a', 'b', 'c']
+  assert 'only the first 3 lines' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  'content, offset',
+  [(b'\xe9t\xe9', 0), (b'fine\nalso f\xffne', 11), (b'\xef\xbb\xbfab\xc3', 5), (b'a\r\n\n\xed\xa0\x80', 4)],
+)
+def test_other_encodings_are_refused_by_file_and_offset(tmp_path, content, offset):
+  with pytest.raises(UserError, match='latin.txt is not UTF-8: byte 0x.. at offset %d ' % offset):
+    _read(tmp_path / 'latin.txt', content)
+
+
+def test_no_text_is_refused(tmp_path):
+  with pytest.raises(Missing, match=r'holds no \*.txt file\. Put text there'):
+    text.read(str(tmp_path), 5)
+  with pytest.raises(UserError, match='empty.txt: must have at least one line that is not empty'):
+    _read(tmp_path / 'empty.txt', '\n\r\n')
+
+
+def test_decoded_text_shows_padding_within_a_line():
+  assert text.decode_text(np.array([[1, 2, 0, 0], [1, 0, 2, 0], [0, 0, 0, 0]]), '\nab') == ['ab', 'a¶b', '']
+
+
+@pytest.mark.parametrize('piece_bytes', [4, 5, 7, 1000])
+def test_a_line_may_be_longer_than_a_piece(tmp_path, monkeypatch, piece_bytes):
+  monkeypatch.setattr(text, '_PIECE_BYTES', piece_bytes)
+  content = '\ufeffäöü€😀abc\r\n\nkurz\n€€€€€\r\nende'
+  tokens, vocabulary = _read(tmp_path / 'a', content)
+  assert text.decode_text(tokens, vocabulary) == ['äöü€😀', 'kurz', '€€€€€', 'ende']
+  bad = content.encode() + b'\xff'
+  with pytest.raises(UserError, match='byte 0xff at offset %d ' % (len(bad) - 1)):
+    _read(tmp_path / 'a', bad)
+  with pytest.raises(UserError, match=r'byte 0xe2 at offset %d .unexpected end' % (len(bad) - 1)):
+    _read(tmp_path / 'a', bad[:-1] + b'\xe2\x82')
+
+
+@pytest.mark.parametrize('later', ['one\n', 'one\ntwo\nthree\n'])
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, later):
+  path = tmp_path / 'a'
+  make = text.make_vocabulary
+
+  def between_the_passes(counts):
+    path.write_text(later)
+    return make(counts)
+
+  monkeypatch.setattr(text, 'make_vocabulary', between_the_passes)
+  with pytest.raises(UserError, match=r'a changed while it was read\. Run the same command again'):
+    _read(path, 'one\ntwo\n')

@@ -1,0 +1,121 @@
+"""What is measured of samples of each form, against the formulas; no networks."""
+
+import numpy as np
+import pytest
+
+from wgan_tf1 import images
+from wgan_tf1.data import datasets
+from wgan_tf1.data import points
+from wgan_tf1.evaluation import classifiers
+from wgan_tf1.evaluation import distances
+from wgan_tf1.evaluation import measures
+from wgan_tf1.evaluation import metrics
+
+
+def _by_name(rows):
+  return {row.metric: row for row in rows}
+
+
+def _random(*shape):
+  return np.random.RandomState(0).uniform(-1, 1, shape).astype(np.float32)
+
+
+def test_points_are_measured_by_the_formulas(tiny):
+  config = tiny('gp', preset='toy-8gaussians')
+  dataset = datasets.load(config)
+  samples = np.concatenate([dataset.train[:20], _random(10, 2)])
+  rows = _by_name(measures.of_points(config, dataset, seed=3)(samples))
+  held_out = dataset.validation[np.arange(1000) * 10]  # evenly over the 10,000
+  assert rows['earth_movers_distance'].value == pytest.approx(distances.earth_movers_distance(samples, held_out[:30]))
+  train = dataset.train[np.arange(1000) * 100]
+  assert rows['earth_movers_distance/floor'].value == pytest.approx(distances.earth_movers_distance(train, held_out))
+  centres, deviation = points.mode_centres('8gaussians'), points.mode_deviation('8gaussians')
+  modes, share = metrics.mode_coverage(samples, centres, deviation)
+  assert (rows['modes_captured'].value, rows['high_quality_share'].value) == (modes, share) and modes > 1
+  assert rows['modes_captured'].protocol == {'samples': 30, 'sigma': 0.01, 'seed': 3}
+
+
+def test_a_swiss_roll_has_no_modes_to_capture(tiny):
+  config = tiny('gp', preset='toy-swissroll')
+  rows = measures.of_points(config, datasets.load(config), seed=0)(_random(20, 2))
+  assert set(_by_name(rows)) == {'earth_movers_distance', 'earth_movers_distance/floor'}
+
+
+@pytest.fixture
+def quarters(monkeypatch):
+  """A classifier without a graph: features are the means of four quarters, probabilities are of two classes.
+
+  Returns (the classifier, the function that scores images, the list of unpadded sizes that the function was given).
+  """
+  classifier = classifiers.Classifier('quarters', 'f00d', *[None] * 6, 1, None, None)
+  sizes = []
+
+  def score(given, x, unpadded):
+    assert given is classifier and x.dtype == np.uint8
+    sizes.append(unpadded)
+    means = x.reshape(len(x), 2, 16, 2, 16).mean((2, 4)).reshape(len(x), 4)
+    light = means.mean(1, keepdims=True) / 255
+    return means.astype(np.float32), np.concatenate([light, 1 - light], 1).astype(np.float32)
+
+  monkeypatch.setattr(classifiers, 'features', score)
+  return classifier, score, sizes
+
+
+def test_images_are_measured_by_the_formulas(tiny, quarters):
+  config = tiny('clip')
+  dataset = datasets.load(config)
+  classifier, score, sizes = quarters
+  samples = _random(40, 32, 32, 1)
+  rows = _by_name(measures.of_images(config, dataset, 40, classifier, seed=1)(samples))
+  generated = images.to_uint8(samples)
+  held_out = dataset.validation[np.arange(40) * len(dataset.validation) // 40]
+  of_generated, probabilities = score(classifier, generated, None)
+  assert set(sizes) == {classifiers.unpadded_size('digits', 'pad')}
+  flat_a, flat_b = (x.reshape(40, -1) / 255 for x in (generated, held_out))
+  expected = {
+    'inception_score': metrics.inception_score(probabilities, 10)[0],
+    'frechet_distance': metrics.frechet_distance(of_generated, score(classifier, held_out, None)[0]),
+    'class_coverage': metrics.class_coverage(probabilities),
+    'class_entropy': metrics.class_entropy(probabilities),
+    'earth_movers_distance': distances.earth_movers_distance(flat_a, flat_b),
+    'sliced_wasserstein_32': distances.sliced_wasserstein(generated, held_out, seed=1)[32],
+  }
+  assert {name: rows[name].value for name in expected} == pytest.approx(expected, rel=1e-6)
+  assert rows['inception_score'].deviation == pytest.approx(metrics.inception_score(probabilities, 10)[1])
+  expected = {'samples': 40, 'reference': '40 test images', 'features': 'quarters', 'checksum': 'f00d', 'seed': 1}
+  assert rows['frechet_distance'].protocol == expected
+  assert 0 < rows['frechet_distance/floor'].value < rows['frechet_distance'].value
+  assert 0 < rows['earth_movers_distance/floor'].value < rows['earth_movers_distance'].value
+
+
+def test_metrics_that_cannot_be_measured_have_a_reason(tiny, quarters):
+  config = tiny('clip')
+  dataset = datasets.load(config)
+  rows = _by_name(measures.of_images(config, dataset, 12, None, seed=0)(_random(12, 32, 32, 1)))
+  for name in ('inception_score', 'frechet_distance', 'class_coverage', 'class_entropy'):
+    assert rows[name].value is None and '--train_classifier' in rows[name].reason
+  assert np.isfinite(rows['sliced_wasserstein_32'].value)
+  rows = _by_name(measures.of_images(config, dataset, 5, quarters[0], seed=0)(_random(5, 32, 32, 1)))
+  assert rows['inception_score'].value is None and 'split' in rows['inception_score'].reason
+  assert np.isfinite(rows['frechet_distance'].value)
+
+
+def test_text_is_measured_at_the_papers_number_and_at_the_given_one(tiny, tmp_path):
+  words = ['to be', 'or not', 'that is', 'the question', 'whether', 'tis nobler']
+  (tmp_path / 'text').mkdir()
+  lines = [words[i % 6] + ' ' + words[i // 6 % 6] for i in range(800)]
+  (tmp_path / 'text' / 'a.txt').write_text('\n'.join(lines))
+  config = tiny('gp', preset='text-char', data_dir=str(tmp_path), text_length=8)
+  dataset = datasets.load(config)
+  config = tiny('gp', preset='text-char', data_dir=str(tmp_path), text_length=8, vocabulary=dataset.vocabulary)
+  samples = _random(650, 8, len(dataset.vocabulary))
+  rows = measures.of_text(config, dataset, 650, seed=0)(samples)
+  characters = np.array(list(dataset.vocabulary))
+  drawn, held_out = ([''.join(row) for row in characters[t]] for t in (samples.argmax(2), dataset.validation))
+  for count in (640, 650):
+    of_count = _by_name(row for row in rows if row.protocol['samples'] == count)
+    for n in (1, 2, 3, 4):
+      row = of_count['ngram_divergence_%d' % n]
+      assert row.value == pytest.approx(metrics.ngram_divergence(drawn[:count], held_out, n)) and row.unit == 'bits'
+      assert 0 <= of_count['ngram_divergence_%d/floor' % n].value < row.value
+  assert len(rows) == 16

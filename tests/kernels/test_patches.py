@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from wgan_tf1.kernels import patches
+
+
+def test_both_by_hand():
+  """Three pixels, two taps, stride 2: two patches, of which the second sees padding behind the last pixel."""
+  with tf.Graph().as_default(), tf.Session() as session:
+    x = tf.constant([[[[1.0], [2.0], [3.0]]]])  # [1, 1, 3, 1]
+    seen = patches.extract(x, tf.TensorShape([1, 2, 1, 1]), 2)
+    assert session.run(seen).tolist() == [[1, 2], [3, 0]]
+    # Two patches of three taps, stride 1: padded on both sides.
+    p = tf.constant([[1.0, 20.0, 300.0], [4000.0, 5e4, 6e5]])
+    assert session.run(patches.fold(p, [1, 2, 1], tf.TensorShape([1, 3, 1, 1]), 1)).ravel().tolist() == [4020, 50300]
+
+
+@pytest.mark.parametrize(
+  'height, width, size, stride', [(5, 4, 3, 2), (4, 4, 3, 1), (6, 3, 4, 2), (3, 3, 1, 1), (1, 5, 5, 1)]
+)
+def test_each_is_the_others_transpose_and_gradient(height, width, size, stride):
+  """<extract(x), p> = <x, fold(p)>; and TensorFlow differentiates the one into the other."""
+  shape = tf.TensorShape([min(size, height), size, 2, 7])
+  random = np.random.RandomState(0)
+  with tf.Graph().as_default(), tf.Session() as session:
+    x = tf.constant(random.normal(size=[3, height, width, 2]))
+    seen = patches.extract(x, shape, stride)
+    p = tf.constant(random.normal(size=seen.shape.as_list()))
+    back = patches.fold(p, [height, width, 2], shape, stride)
+    products = session.run([tf.reduce_sum(seen * p), tf.reduce_sum(x * back)])
+    np.testing.assert_allclose(*products)
+    of_seen, of_back = tf.gradients(tf.reduce_sum(seen * p), x), tf.gradients(tf.reduce_sum(x * back), p)
+    np.testing.assert_array_equal(*session.run([of_seen[0], back]))
+    np.testing.assert_array_equal(*session.run([of_back[0], seen]))

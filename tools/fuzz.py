@@ -1,0 +1,361 @@
+"""Reads damaged files of every kind: each reader must give the right data or raise a `UserError`, and nothing else.
+
+python -m tools.fuzz                                     2,000 files, each with its own seed
+python -m tools.fuzz --files=7 --first=123               seven files, with the seeds 123 to 129
+python -m tools.fuzz --kind=lmdb --files=1 --first=123   one file again, with its traceback
+
+Each kind of file has its own process, so that a crash or a hang is noticed. A process may take 60 seconds per file, and
+may grow by 1 GB.
+"""
+
+import argparse
+import collections
+import contextlib
+import functools
+import gzip
+import hashlib
+import io
+import json
+import os
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+from typing import Dict
+from typing import Iterable
+from typing import List
+from typing import Tuple
+
+import numpy as np
+from PIL import Image
+
+from wgan_tf1 import config
+from wgan_tf1.data import arrays
+from wgan_tf1.data import downloads
+from wgan_tf1.data import folders
+from wgan_tf1.data import lsun
+from wgan_tf1.data import text as texts
+from wgan_tf1.errors import UserError
+
+SECONDS = 60  # per file
+MEGABYTES = 1024  # that a process may grow
+RIGHT, ALTERED, REFUSED = 'right', 'altered', 'refused'
+EXTREMES = [b'\x00', b'\xff', b'\x7f', b'\x80', b'\x01']
+VALUES: List[Any] = [
+  None, True, -1, 0, 1, 0.5, -0.0, 2**31, 2**63, 10**400, 1e308, float('nan'), float('inf'), -float('inf'), '', 'x',
+  '\n', '\ud800', '../../etc/passwd', 'a' * 10**5, '4', [], [1], {}, {'a': {'b': []}}, 'gp', 'points', 7,
+]  # fmt: skip
+
+
+def damage(content: bytes, chance: random.Random) -> bytes:
+  """Returns bytes with some of them changed, removed, inserted or truncated; more often near the start of a page."""
+  damaged = bytearray(content)
+  for _ in range(chance.choice([1, 1, 3, 20])):
+    anywhere = chance.randrange(len(damaged) + 1)
+    near_the_start = chance.randrange(min(len(damaged), 64) + 1)
+    near_a_page = chance.randrange(len(damaged) // 4096 + 1) * 4096 + chance.randrange(64)
+    at = chance.choice([anywhere, near_the_start, near_a_page])
+    span = chance.choice([1, 1, 2, 4, 8, 100])
+    noise = bytes(chance.randrange(256) for _ in range(span))
+    how = chance.randrange(12)
+    if how < 5:
+      damaged[at : at + span] = noise
+    elif how < 8:
+      damaged[at : at + span] = chance.choice(EXTREMES) * span
+    elif how == 8:
+      del damaged[at : at + span]
+    elif how == 9:
+      damaged[at:at] = noise
+    elif how == 10:
+      del damaged[at:]
+    else:
+      other = chance.randrange(len(damaged) + 1)
+      damaged[at : at + span] = damaged[other : other + span]
+  return bytes(damaged)
+
+
+def write(path: str, content: bytes) -> None:
+  """Writes a file, and its directory if necessary."""
+  os.makedirs(os.path.dirname(path), exist_ok=True)
+  with open(path, 'wb') as f:
+    f.write(content)
+
+
+def idx(folder: str, chance: random.Random) -> str:
+  """A gzipped IDX file, whose checksum is known."""
+  pixels = np.random.RandomState(0).randint(0, 40, [20, 8, 8]).astype(np.uint8)
+  content = b'\0\0\x08\x03' + np.array(pixels.shape, '>u4').tobytes() + pixels.tobytes()
+  write(os.path.join(folder, 'images.gz'), damage(gzip.compress(content), chance))
+  found = downloads.read_checked(folder, 'images', hashlib.md5(content).hexdigest())
+  assert found is not None and np.array_equal(arrays.parse_idx(found), pixels)
+  return RIGHT
+
+
+def cifar(folder: str, chance: random.Random) -> str:
+  """A file of CIFAR-10's records, which have no checksum."""
+  records = np.random.RandomState(0).randint(0, 10, [12, 3073]).astype(np.uint8)
+  content = damage(records.tobytes(), chance)
+  write(os.path.join(folder, 'data_batch_1.bin'), content)
+  write(os.path.join(folder, 'test_batch.bin'), records.tobytes())
+  loaded = arrays.read_cifar10(folder)
+  as_it_is = np.frombuffer(content, np.uint8).reshape(-1, 3073)
+  assert loaded.train_labels is not None and as_it_is[:, 0].max() < 10
+  assert np.array_equal(loaded.train_labels, as_it_is[:, 0])
+  assert np.array_equal(loaded.train.transpose(0, 3, 1, 2).reshape(-1, 3072), as_it_is[:, 1:])
+  return RIGHT if content == records.tobytes() else ALTERED
+
+
+@functools.lru_cache(maxsize=None)
+def _pictures():
+  """Returns the bytes of image files of several formats and modes, 24 pixels wide."""
+  pixels = np.random.RandomState(0).randint(0, 256, [16, 24, 4]).astype(np.uint8)
+  rgba = Image.fromarray(pixels)
+  deep = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+  table: List[Tuple[Image.Image, str, Dict[str, Any]]] = [
+    (rgba, 'PNG', {}), (rgba.convert('P'), 'PNG', {'transparency': 3}), (rgba.convert('1'), 'PNG', {}),
+    (deep, 'PNG', {}), (rgba.convert('RGB'), 'JPEG', {}), (rgba.convert('L'), 'JPEG', {'progressive': True}),
+    (rgba.convert('CMYK'), 'JPEG', {}), (rgba, 'WEBP', {}), (rgba, 'WEBP', {'lossless': True}),
+  ]  # fmt: skip
+  files = []
+  for image, kind, options in table:
+    content = io.BytesIO()
+    image.save(content, kind, **options)
+    files.append(content.getvalue())
+  return files
+
+
+def image(folder: str, chance: random.Random) -> str:
+  """A PNG, JPEG or WebP image next to an intact one."""
+  whole = chance.choice(_pictures())
+  write(os.path.join(folder, 'a.png'), damage(whole, chance))
+  write(os.path.join(folder, 'b.png'), _pictures()[4])
+  train, validation, _ = folders.load(folder, 8, 3)  # b.png is held out
+  decoded, stand_in = train[:], folders.decode(_pictures()[4], 8, 3)
+  assert decoded.shape == (1, 8, 8, 3) and np.array_equal(validation[:][0], stand_in)
+  if len({len(train), len(validation)}) == 1 and np.array_equal(decoded[0], folders.decode(whole, 8, 3)):
+    return RIGHT
+  return REFUSED if np.array_equal(decoded[0], stand_in) else ALTERED
+
+
+@functools.lru_cache(maxsize=None)
+def _environment():
+  """Returns (bytes of an LMDB file that has 300 entries and all types of pages, {key: value})."""
+  import lmdb
+
+  chance = random.Random(0)
+  pictures = _pictures()
+  values = {
+    b'key-%d-%04d' % (i % 7, i): chance.choice(pictures) + bytes(chance.choice([0, 0, 5000])) for i in range(300)
+  }
+  with tempfile.TemporaryDirectory() as folder:
+    with contextlib.closing(lmdb.open(folder, map_size=1 << 24)) as environment:
+      for keys in (list(values)[:200], list(values)[200:]):  # two transactions, so that both meta pages are used
+        with environment.begin(write=True) as transaction:
+          for key in keys:
+            transaction.put(key, values[key])
+    with open(os.path.join(folder, 'data.mdb'), 'rb') as f:
+      return f.read(), values
+
+
+def lmdb(folder: str, chance: random.Random) -> str:
+  """An LMDB environment, which has no checksum."""
+  content, values = _environment()
+  write(os.path.join(folder, 'data.mdb'), damage(content, chance))
+  try:
+    train, validation, _ = lsun.load(folder, 8, 3)
+    assert train[:].shape[1:] == validation[:].shape[1:] == (8, 8, 3)
+    with contextlib.closing(lsun.environment(os.path.realpath(folder))[0]) as environment:
+      with environment.begin() as transaction:
+        found = dict(transaction.cursor())
+  finally:
+    lsun.environment.cache_clear()
+  return RIGHT if found == values else ALTERED
+
+
+def text(folder: str, chance: random.Random) -> str:
+  """A text file."""
+  whole = ''.join('%s\n' % ('äöü abc €😀'[: chance.randrange(10)] * chance.randrange(9)) for _ in range(40)) + 'end\r\n'
+  content = damage(whole.encode(), chance)
+  path = os.path.join(folder, 'a.txt')
+  write(path, content)
+  tokens, vocabulary = texts.read(path, 12)
+  lines = [re.sub('\r$', '', line)[:12] for line in content.decode('utf-8-sig').split('\n')]
+  expected = [line for line in lines if line]
+  assert texts.decode_text(tokens, vocabulary) == expected
+  return RIGHT if content == whole.encode() else ALTERED
+
+
+def _other(value, chance):
+  """Returns another value for a setting: one of the same type, or anything."""
+  if chance.random() < 0.5:
+    return chance.choice(VALUES)
+  if isinstance(value, bool):
+    return not value
+  if isinstance(value, (int, float)):
+    return chance.choice([value + 1, value * 2, value * 1000, -value, value / 2])
+  choices = [choice for about in config.FIELDS.values() for choice in about['choices'] or []]
+  return chance.choice([*choices, 'mlp', 'toy', 'text', 'resnet', '1,3'])
+
+
+def settings(folder: str, chance: random.Random) -> str:
+  """A config.json with damaged bytes or other values, and the networks that it describes."""
+  import tensorflow.compat.v1 as tf
+
+  from wgan_tf1 import sampling
+
+  preset = chance.choice(sorted(config.PRESETS))
+  whole = config.make(preset, 'gan', run_dir=folder)
+  content = config.to_json(whole).encode()
+  if chance.random() < 0.5:
+    values = json.loads(content)
+    for _ in range(chance.choice([1, 1, 2, 5])):
+      name = chance.choice([*values, 'run_dir', 'other'])
+      values[name] = _other(values.get(name), chance)
+    content = json.dumps(values).encode()
+  else:
+    content = damage(content, chance)
+  write(os.path.join(folder, 'config.json'), content)
+  found = config.load(folder)
+  assert found.run_dir == folder
+  json.loads(config.to_json(found), parse_constant=lambda name: 1 / 0)  # no NaN
+  if found == whole:
+    return RIGHT
+  with tf.Graph().as_default():
+    if not found.fixed_generator:
+      sampling.build_sampler(found)
+  return ALTERED
+
+
+STEPS = (1, 2, 3)
+
+
+@functools.lru_cache(maxsize=None)
+def _session():
+  """Returns (session, variable, {name: bytes} of a folder with checkpoints of `STEPS`)."""
+  import tensorflow.compat.v1 as tf
+
+  from wgan_tf1.runs import checkpoints
+
+  graph = tf.Graph()
+  with graph.as_default(), tempfile.TemporaryDirectory() as folder:
+    session = tf.Session()
+    variable = tf.get_variable('v', [300], use_resource=True)
+    other = tf.get_variable('w', [], tf.int64, use_resource=True, initializer=tf.zeros_initializer())
+    session.run(other.initializer)
+    saver = tf.train.Saver(max_to_keep=3)
+    for step in STEPS:
+      variable.load([float(step)] * 300, session)
+      checkpoints.save(session, saver, folder, step)
+    files = {}
+    for name in os.listdir(folder):
+      with open(os.path.join(folder, name), 'rb') as f:
+        files[name] = f.read().replace(folder.encode(), b'.')
+  return session, variable, files
+
+
+def checkpoint(folder: str, chance: random.Random) -> str:
+  """A file of a run's newest checkpoint, or the file that names the newest checkpoint."""
+  import tensorflow.compat.v1 as tf
+
+  from wgan_tf1.runs import checkpoints
+
+  session, variable, files = _session()
+  name = chance.choice(['checkpoint', 'model-3.index', 'model-3.index', 'model-3.data-00000-of-00001'])
+  for other, content in files.items():
+    write(os.path.join(folder, other), damage(content, chance) if other == name else content)
+  with session.graph.as_default():
+    variable.load([0.0] * 300, session)
+    assert checkpoints.restore(session, tf.train.Saver(), folder)
+    (value,) = set(session.run(variable).tolist())
+  if value == 3:
+    return RIGHT
+  assert value == 2  # from the checkpoint before it
+  return REFUSED
+
+
+KINDS = {
+  'idx': idx, 'cifar': cifar, 'lmdb': lmdb, 'image': image, 'text': text, 'config.json': settings,
+  'checkpoint': checkpoint,
+}  # fmt: skip
+
+
+def one(kind: str, seed: int, folder: str) -> str:
+  """Damages a file as `seed` says, and reads it.
+
+  Returns:
+    `RIGHT`; `ALTERED` if the file is valid but has other data, which a format without checksums cannot detect;
+    `REFUSED`.
+
+  Raises:
+    Exception: if the reader has a defect.
+  """
+  with contextlib.redirect_stderr(io.StringIO()):
+    try:
+      return KINDS[kind](folder, random.Random(seed))
+    except UserError as e:
+      assert len(str(e).splitlines()) == 1 and len(str(e)) < 2000 + 2 * len(folder), str(e)
+    except downloads.Missing:
+      pass
+    return REFUSED
+
+
+def _resident_megabytes():
+  return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _run_kind(kind: str, seeds: Iterable[int]) -> None:
+  """Reads the files of one kind, and prints the counts and costs as a line of JSON."""
+  counts: Dict[str, int] = collections.Counter()
+  longest = at_first = 0.0
+  for seed in seeds:
+    with tempfile.TemporaryDirectory() as folder:
+      signal.alarm(SECONDS)
+      start = time.perf_counter()
+      try:
+        counts[one(kind, seed, folder)] += 1
+      except BaseException:
+        print('%s, seed %d' % (kind, seed), file=sys.stderr)
+        raise
+      longest = max(longest, time.perf_counter() - start) if at_first else 0.0  # the first file's time has the imports
+      signal.alarm(0)
+      at_first = at_first or _resident_megabytes()
+  grown = _resident_megabytes() - at_first
+  assert grown < MEGABYTES, grown
+  print(json.dumps({'counts': counts, 'longest': longest, 'grown': grown}))
+
+
+def main() -> int:
+  parser = argparse.ArgumentParser()
+  parser.add_argument('--files', type=int, default=2000)
+  parser.add_argument('--first', type=int, default=0)
+  parser.add_argument('--kind', choices=list(KINDS))
+  flags = parser.parse_args()
+  seeds = range(flags.first, flags.first + flags.files)
+  if flags.kind:
+    _run_kind(flags.kind, seeds)
+    return 0
+  failed = False
+  print('%-12s %6s %6s %8s %8s %12s %9s' % ('kind', 'files', RIGHT, ALTERED, REFUSED, 'longest, s', 'grown, MB'))
+  for i, kind in enumerate(KINDS):
+    own = seeds[i * len(seeds) // len(KINDS) : (i + 1) * len(seeds) // len(KINDS)]
+    command = [sys.executable, '-m', 'tools.fuzz', '--kind', kind, '--files', str(len(own)), '--first', str(own.start)]
+    environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3')
+    done = subprocess.run(command, env=environment, capture_output=True)
+    if done.returncode:
+      failed = True
+      print('%-12s exit status %d\n%s' % (kind, done.returncode, done.stderr.decode()[-3000:]), flush=True)
+      continue
+    result = json.loads(done.stdout.decode().splitlines()[-1])
+    counts = [result['counts'].get(name, 0) for name in (RIGHT, ALTERED, REFUSED)]
+    row = (kind, len(own), *counts, result['longest'], result['grown'])
+    print('%-12s %6d %6d %8d %8d %12.3f %9.0f' % row, flush=True)
+  return 1 if failed else 0
+
+
+if __name__ == '__main__':
+  sys.exit(main())

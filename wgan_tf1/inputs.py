@@ -1,0 +1,75 @@
+"""The inputs of a run's graph: step counters, placeholders, and what each update draws."""
+
+from typing import Any
+from typing import Dict
+
+import tensorflow.compat.v1 as tf
+
+from wgan_tf1 import networks
+from wgan_tf1.config import Config
+from wgan_tf1.config import sample_classes
+from wgan_tf1.distributed import towers
+
+
+def step_counter(name: str) -> Any:
+  return tf.get_variable(
+    name,
+    [],
+    tf.int64,
+    tf.zeros_initializer(),
+    trainable=False,
+    use_resource=True,
+    collections=[tf.GraphKeys.GLOBAL_VARIABLES],
+  )
+
+
+def make(config: Config, global_step: Any, critic_step: Any, replica: towers.Replica) -> Dict[str, Any]:
+  """Returns the inputs among the fields of `Graph`, by name."""
+  with tf.name_scope('inputs'):
+    # The generator's update, which is fed nothing, draws its own batch; a critic update is fed how many reals it has.
+    fake_count = tf.placeholder_with_default(config.generator_batch_size, [], 'fake_count')
+    draws = _draws(config, global_step.read_value() + critic_step.read_value(), fake_count, replica)
+    found = dict(
+      fake_count=fake_count,
+      latents=tf.placeholder_with_default(draws['latents'], [None, config.latent_size], 'latents'),
+      interpolation_weights=tf.placeholder_with_default(draws['weights'], [None], 'interpolation_weights'),
+      sample_latents=tf.placeholder_with_default(draws['sample_latents'], [None, config.latent_size], 'sample_latents'),
+      real=tf.placeholder(tf.float32, [None, *networks.sample_shape(config)], 'real'),
+      real_labels=None,
+      labels=None,
+      sample_labels=None,
+    )
+    if config.class_count:
+      found['real_labels'] = tf.placeholder(tf.int32, [None], 'real_labels')
+      found['labels'] = tf.placeholder_with_default(draws['labels'], [None], 'labels')
+      found['sample_labels'] = tf.placeholder_with_default(draws['sample_labels'], [None], 'sample_labels')
+    return found
+
+
+def _draws(config: Config, updates: Any, count: Any, replica: towers.Replica) -> Dict[str, Any]:
+  """What an update draws: functions of (seed, updates so far) alone, so that a resumed run repeats and skips none.
+
+  The streams 0, 2, 4... are latents, 1, 3, 5... interpolation weights, -1 the samples' latents, -2, -3, -4... labels.
+  Processes that combine their gradients each take their piece of what one process would draw for all; those that do
+  not combine them have streams of their own.
+  """
+  seed, z = config.seed, config.latent_size
+  pieces = replica.count if replica.combine else 1
+  if not replica.combine:
+    updates = updates * replica.count + replica.index
+
+  def mine(drawn: Any) -> Any:
+    return tf.split(drawn, pieces)[replica.index] if replica.combine else drawn
+
+  draws = dict(
+    latents=mine(tf.random.stateless_normal([count * pieces, z], tf.stack([seed, 2 * updates]))),
+    weights=mine(tf.random.stateless_uniform([config.batch_size * pieces], tf.stack([seed, 2 * updates + 1]))),
+    sample_latents=tf.random.stateless_normal([networks.sample_count(config), z], [seed, -1]),
+  )
+  if config.class_count:
+    classes = tf.constant(sample_classes(config), tf.int32)
+    drawn = tf.random.stateless_uniform(
+      [count * pieces], tf.stack([seed, -2 - updates]), minval=0, maxval=int(classes.shape[0]), dtype=tf.int32
+    )
+    draws.update(labels=tf.gather(classes, mine(drawn)), sample_labels=tf.tile(classes, [networks.SAMPLE_ROWS]))
+  return draws

@@ -1,0 +1,51 @@
+"""What the machine has: GPUs and the processor's instruction sets; and the session options that suit it."""
+
+from typing import Any
+from typing import List
+from typing import Set
+from typing import Tuple
+
+import tensorflow.compat.v1 as tf
+
+from wgan_tf1.config import Config
+from wgan_tf1.errors import UserError
+
+
+def gpus() -> List[Any]:
+  """Returns the GPUs that TensorFlow sees."""
+  return tf.config.experimental.list_physical_devices('GPU')
+
+
+def processor_flags() -> Set[str]:
+  """Returns the names of the processor's instruction sets as Linux lists them; an empty set on other systems."""
+  try:
+    with open('/proc/cpuinfo') as f:
+      return next((set(line.split(':')[1].split()) for line in f if line.startswith('flags')), set())
+  except OSError:
+    return set()
+
+
+def towers(num_gpus: int) -> Tuple[str, ...]:
+  """Returns the devices that share each batch, for `graph.build_graph`; '' leaves the choice to TensorFlow.
+
+  Raises:
+    UserError: if there are fewer GPUs than `num_gpus`.
+  """
+  if num_gpus == 1:
+    return ('',)
+  found = len(gpus())
+  if found < num_gpus:
+    raise UserError('num_gpus=%d: must be at most %d, the GPUs that TensorFlow sees on this machine'
+                    % (num_gpus, max(found, 1)))  # fmt: skip
+  return tuple('/gpu:%d' % i for i in range(num_gpus))
+
+
+def session_options(config: Config) -> Any:
+  """Returns the `tf.ConfigProto` of a run's session."""
+  options = tf.ConfigProto(allow_soft_placement=True, log_device_placement=config.log_device_placement)
+  options.gpu_options.allow_growth = config.allow_growth
+  options.gpu_options.per_process_gpu_memory_fraction = config.gpu_memory_fraction
+  if not gpus():
+    # One operation at a time, on every core: two operations at once compete for the cores and for their caches.
+    options.inter_op_parallelism_threads = 1
+  return options

@@ -1,0 +1,59 @@
+"""TensorFlow's RMSProp, PyTorch's, and Adam; and the learning rate that falls to zero."""
+
+from typing import Any
+
+import tensorflow.compat.v1 as tf
+
+from wgan_tf1.config import Config
+
+
+class TorchRMSProp(tf.train.Optimizer):
+  """RMSProp as PyTorch, and so the WGAN authors' code, computes it.
+
+  ms <- 0.99 ms + 0.01 g^2, from ms = 0;  w <- w - lr * g / (sqrt(ms) + 1e-8).
+
+  TensorFlow's starts from ms = 1, decays by 0.9 and has its 1e-10 inside the root. So its first steps are
+  about lr * g, where these are about 10 * lr * sign(g).
+  """
+
+  def __init__(self, learning_rate: Any, decay: float = 0.99, epsilon: float = 1e-8, name: str = 'TorchRMSProp'):
+    super(TorchRMSProp, self).__init__(use_locking=False, name=name)
+    self._learning_rate = learning_rate
+    self._decay = decay
+    self._epsilon = epsilon
+
+  def _create_slots(self, var_list: Any) -> None:
+    for v in var_list:
+      self._zeros_slot(v, 'mean_square', self._name)
+
+  def _resource_apply_dense(self, grad: Any, var: Any) -> Any:
+    slot = self.get_slot(var, 'mean_square')
+    mean_square = self._decay * slot.read_value() + (1 - self._decay) * tf.square(grad)
+    step = self._learning_rate * grad / (tf.sqrt(mean_square) + self._epsilon)
+    return tf.group(slot.assign(mean_square), var.assign_sub(step))
+
+
+def make(config: Config, learning_rate: Any) -> Any:
+  """Returns the `tf.train.Optimizer` that `config.optimizer` names, at a learning rate, float or float32 scalar."""
+  if config.optimizer == 'adam':
+    return tf.train.AdamOptimizer(learning_rate, config.beta1, config.beta2)
+  if config.optimizer == 'rmsprop_torch':
+    return TorchRMSProp(learning_rate)
+  return tf.train.RMSPropOptimizer(learning_rate, decay=0.9, epsilon=1e-10)
+
+
+def decayed(rate: float, decay_steps: int, global_step: Any) -> Any:
+  """The learning rate of an update: it falls linearly from `rate` to zero, as in the WGAN-GP code.
+
+  Args:
+    rate: the first update's.
+    decay_steps: generator updates until it is zero; 0 keeps `rate`.
+    global_step: int64 variable, generator updates so far.
+
+  Returns:
+    float, or float32 scalar.
+  """
+  if not decay_steps:
+    return rate
+  done = tf.cast(global_step.read_value(), tf.float32) / decay_steps
+  return rate * tf.maximum(0.0, 1 - done)

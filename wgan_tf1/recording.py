@@ -1,0 +1,149 @@
+"""What a run leaves on the disk on the way: summaries, samples, checkpoints, evaluations. `trainer` is a `Trainer`."""
+
+import contextlib
+import os
+import time
+from typing import Any
+from typing import Callable
+from typing import Iterator
+from typing import Optional
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from wgan_tf1 import files
+from wgan_tf1 import images
+from wgan_tf1 import networks
+from wgan_tf1 import sampling
+from wgan_tf1 import summaries
+from wgan_tf1.data import batches
+from wgan_tf1.errors import warn
+from wgan_tf1.evaluation import protocol
+from wgan_tf1.evaluation import small_classifier
+from wgan_tf1.runs import checkpoints
+from wgan_tf1.runs import directory
+from wgan_tf1.runs.events import EventWriter
+
+
+class Recorder:
+  """What a run leaves on the disk on the way: summaries, samples, checkpoints, evaluations."""
+
+  def __init__(self, trainer: Any, saver: Any, writer: EventWriter):
+    self._trainer = trainer
+    self._config = trainer.config
+    self._saver = saver
+    self._writer = writer
+    held_out = trainer.dataset.validation
+    count = min(networks.SAMPLE_POINTS, len(held_out))
+    self._held_out = batches.encode(trainer.config, held_out[np.arange(count)])
+    self._evaluate = _evaluator(trainer)
+    self._timed_step, self._timed_at = trainer.global_step, time.perf_counter()
+
+  def summarise(self) -> None:
+    """Before a generator update: writes the summaries if they are due."""
+    step, every = self._trainer.global_step + 1, self._config.summary_every_steps
+    if step // every > self._timed_step // every:
+      now = time.perf_counter()
+      rate = (step - self._timed_step) / (now - self._timed_at)
+      feed = self._trainer.feed()  # outside of `writing`: an error of the data is not one of the run directory
+      with directory.writing(self._config.run_dir):
+        summaries.write(self._trainer, self._writer, feed, self._held_out, step, rate)
+      self._timed_step, self._timed_at = step, now
+
+  def write_samples(self) -> None:
+    """Writes what the generator makes of the fixed latents, as a file and to the event file."""
+    if self._config.form == 'text':
+      content = sampling.lines(self._trainer)
+      summary = summaries.text('samples', content.decode())
+    else:
+      points = self._config.form == 'points'
+      picture = sampling.points(self._trainer, self._held_out) if points else sampling.grid(self._trainer)
+      content = images.encode_png(picture)
+      summary = summaries.image('samples', picture.shape, content)
+    with directory.writing(self._config.run_dir):
+      files.write_file(directory.sample_path(self._config, self._trainer.global_step), content)
+      self._writer.add_summary(summary, self._trainer.global_step)
+
+  def save(self) -> None:
+    """Writes a checkpoint, unless a weight is not finite."""
+    self._trainer.session.run(self._trainer.graph.check_weights)
+    checkpoints.save(self._trainer.session, self._saver, self._config.run_dir, self._trainer.global_step)
+
+  def keep(self, before: int, last: bool, stopping: bool) -> None:
+    """After the generator updates from step `before` on: writes samples, checkpoint and evaluation if they are due."""
+    config, step = self._config, self._trainer.global_step
+
+    def due(every: int) -> bool:
+      return last or step // every > before // every  # several processes together skip steps
+
+    if due(config.sample_every_steps):
+      self.write_samples()
+    if due(config.save_every_steps) or stopping:
+      with directory.writing(config.run_dir):
+        self._writer.flush()  # or a kill would lose events that no later process writes again
+      self.save()
+    if self._evaluate and due(config.evaluate_every_steps):
+      rows = self._evaluate(self._trainer)
+      with directory.writing(config.run_dir):
+        protocol.record(config, step, rows, self._writer)
+
+  def end(self) -> None:
+    """Tells TensorBoard that the run came to its end."""
+    with directory.writing(self._config.run_dir):
+      self._writer.add_summary(summaries.end(), self._trainer.global_step)
+
+  def traced(self, name: str) -> Optional[Callable[..., Any]]:
+    """Returns a function like `session.run` that leaves a trace, or None if the coming step is not to be traced.
+
+    The trace of step `config.profile_step` is RUN_DIR/timeline-STEP-NAME.json, for Chrome's trace viewer, and run
+    metadata in the event file, which TensorBoard's graph shows as a tagged run.
+    """
+    config, session, writer, step = self._config, self._trainer.session, self._writer, self._trainer.global_step + 1
+    if step != config.profile_step:
+      return None
+
+    def run(fetches: Any, feed: Any = None) -> Any:
+      from tensorflow.python.client import timeline  # few runs need it
+
+      metadata = tf.RunMetadata()
+      values = session.run(fetches, feed, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), metadata)
+      trace = timeline.Timeline(metadata.step_stats).generate_chrome_trace_format()
+      with directory.writing(config.run_dir):
+        writer.add_run_metadata(metadata, '%s-%d' % (name, step), step)
+        files.write_file(os.path.join(config.run_dir, 'timeline-%d-%s.json' % (step, name)), trace.encode())
+      return values
+
+    return run
+
+
+@contextlib.contextmanager
+def recorder(trainer: Any, saver: Any) -> Iterator[Recorder]:
+  """Writes config.json, and yields the `Recorder` of an event file that starts at the trainer's step."""
+  config, step = trainer.config, trainer.global_step
+  directory.write_config(config)
+  with directory.writing(config.run_dir):
+    writer = EventWriter(config.run_dir, trainer.session.graph)
+  try:
+    with directory.writing(config.run_dir):
+      # What a killed process wrote after its last checkpoint is written again: TensorBoard drops the first copy.
+      writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step + 1 if step else 0)
+      for summary in summaries.start(config, trainer.graph.estimate):
+        writer.add_summary(summary, step)
+    yield Recorder(trainer, saver, writer)
+  finally:
+    with directory.writing(config.run_dir):
+      writer.close()
+
+
+def _evaluator(trainer: Any) -> Optional[Callable[..., Any]]:
+  """Returns what `protocol.evaluator` returns; None if the run is not to be evaluated."""
+  config, dataset = trainer.config, trainer.dataset
+  if not config.evaluate_every_steps:
+    return None
+  classifier = small_classifier.cached(dataset.name) if config.form == 'image' else None
+  if config.form == 'image' and classifier is None:
+    warn(
+      'there is no classifier of %s: the metrics that need one are left out. To train one: evaluate.py '
+      '--train_classifier --dataset=%s' % (dataset.name, dataset.name)
+    )
+  return protocol.evaluator(config, dataset, classifier=classifier)

@@ -1,0 +1,91 @@
+"""A run directory: its lock, its config.json, the names of its files."""
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+from typing import Iterator
+from typing import Optional
+
+from wgan_tf1 import config as configs
+from wgan_tf1 import files
+from wgan_tf1.config import Config
+from wgan_tf1.errors import UserError
+from wgan_tf1.runs import checkpoints
+
+
+@contextlib.contextmanager
+def writing(run_dir: str) -> Iterator[None]:
+  """Turns an error of the file system into a `UserError`."""
+  try:
+    yield
+  except OSError as e:
+    raise UserError(
+      'run_dir=%s cannot be written: %s. Fix this, then run the same command to resume' % (run_dir, e)
+    ) from e
+
+
+@contextlib.contextmanager
+def only_process(run_dir: str) -> Iterator[None]:
+  """Makes the run directory, and keeps every other training process out of it.
+
+  The lock is the kernel's: it ends with the process, however that ends.
+
+  Raises:
+    UserError: if another process trains in it, or it cannot be written.
+  """
+  with writing(run_dir):
+    os.makedirs(run_dir, exist_ok=True)
+    lock = open(os.path.join(run_dir, '.lock'), 'a')
+  with lock:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+      raise UserError(
+        'another process is training in %s. Wait for it, stop it, or use another --run_dir' % run_dir
+      ) from e
+    except OSError:
+      pass  # a file system without locks
+    yield
+
+
+def previous(config: Config) -> Optional[Config]:
+  """Returns the `Config` of the run in `config.run_dir`, or None if there is no run yet.
+
+  Raises:
+    UserError: if it cannot be read, or there are checkpoints without a config.json.
+  """
+  if os.path.exists(os.path.join(config.run_dir, 'config.json')):
+    return configs.load(config.run_dir)
+  if os.path.isdir(config.run_dir) and checkpoints.paths(config.run_dir):
+    raise UserError('%s has checkpoints but no config.json. Restore it, or use another --run_dir' % config.run_dir)
+  return None
+
+
+def resumed(old: Optional[Config], config: Config) -> Config:
+  """Returns `config` with what the data decided when the run was started; `config` itself for a new run.
+
+  `auto` stays the data set that it was at the start: a download that works by now does not change a run.
+
+  Raises:
+    UserError: if `config` would make it another run.
+  """
+  if old is None:
+    return config
+  if config.fallback_dataset:
+    config = dataclasses.replace(config, dataset=old.dataset, fallback_dataset=None)
+  config = dataclasses.replace(config, vocabulary=old.vocabulary)
+  configs.check_same_run(old, config)
+  return config
+
+
+def write_config(config: Config) -> None:
+  """Writes config.json."""
+  with writing(config.run_dir):
+    files.write_file(os.path.join(config.run_dir, 'config.json'), configs.to_json(config).encode())
+
+
+def sample_path(config: Config, step: int) -> str:
+  """Returns where the samples of a generator step are."""
+  suffix = 'txt' if config.form == 'text' else 'png'
+  return os.path.join(config.run_dir, 'samples', '%d.%s' % (step, suffix))
