@@ -13,12 +13,7 @@ the run's events. To measure a run while it trains, use train.py --evaluate_ever
 """
 
 import os
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from absl import flags
 
@@ -78,9 +73,7 @@ def _checkpoint_step() -> Optional[int]:
 
 def _classifier(dataset_name: str) -> Any:
   """Returns the `Classifier` to measure images of a data set with, or None if there is none yet."""
-  from wgan_tf1.evaluation import classifiers
-  from wgan_tf1.evaluation import inception
-  from wgan_tf1.evaluation import small_classifier
+  from wgan_tf1.evaluation import classifiers, inception, small_classifier
 
   if FLAGS.classifier_graph == 'inception':
     return inception.load(checksum=FLAGS.classifier_checksum or inception.SHA256)

@@ -2,111 +2,16 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from tests.helpers.references import randomize
+from tests.helpers.references import slow_batch_norm
+from tests.helpers.references import slow_conv1d
+from tests.helpers.references import slow_conv2d
+from tests.helpers.references import slow_conv2d_transpose
+from tests.helpers.references import slow_downsample
+from tests.helpers.references import slow_layer_norm
+from tests.helpers.references import slow_upsample_bilinear
+from tests.helpers.references import slow_upsample_nearest
 from wgan_tf1 import layers
-
-
-def _same_padding(size, kernel, stride):
-  """TensorFlow's SAME: (output size, pixels of padding before the first)."""
-  out = -(-size // stride)
-  return out, max((out - 1) * stride + kernel - size, 0) // 2
-
-
-def slow_conv2d(x, weights, biases, stride):
-  n, height, width, _ = x.shape
-  kernel = weights.shape[0]
-  (out_h, top), (out_w, left) = _same_padding(height, kernel, stride), _same_padding(width, kernel, stride)
-  y = np.zeros([n, out_h, out_w, weights.shape[3]])
-  for i in range(out_h):
-    for j in range(out_w):
-      for a in range(kernel):
-        for b in range(kernel):
-          r, c = i * stride + a - top, j * stride + b - left
-          if 0 <= r < height and 0 <= c < width:
-            y[:, i, j] += x[:, r, c] @ weights[a, b]
-  return y + biases
-
-
-def slow_conv2d_transpose(x, weights, stride):
-  """The adjoint of `slow_conv2d`: each input pixel adds its kernel where the convolution read it."""
-  n, height, width, _ = x.shape
-  kernel = weights.shape[0]
-  _, top = _same_padding(height * stride, kernel, stride)
-  _, left = _same_padding(width * stride, kernel, stride)
-  y = np.zeros([n, height * stride, width * stride, weights.shape[2]])
-  for i in range(height):
-    for j in range(width):
-      for a in range(kernel):
-        for b in range(kernel):
-          r, c = i * stride + a - top, j * stride + b - left
-          if 0 <= r < y.shape[1] and 0 <= c < y.shape[2]:
-            y[:, r, c] += x[:, i, j] @ weights[a, b].T
-  return y
-
-
-def slow_conv1d(x, weights, biases):
-  n, length, _ = x.shape
-  kernel = weights.shape[0]
-  y = np.zeros([n, length, weights.shape[2]])
-  for i in range(length):
-    for a in range(kernel):
-      if 0 <= i + a - kernel // 2 < length:
-        y[:, i] += x[:, i + a - kernel // 2] @ weights[a]
-  return y + biases
-
-
-def slow_batch_norm(x, gamma, beta, mean=None, variance=None):
-  """Channel by channel; without a mean and a variance by those of the batch."""
-  y = np.empty(x.shape)
-  for c in range(x.shape[-1]):
-    channel = x[..., c].astype(float)
-    m, v = (channel.mean(), channel.var()) if mean is None else (mean[c], variance[c])
-    y[..., c] = (channel - m) / np.sqrt(v + 1e-5) * gamma[..., c] + beta[..., c]
-  return y
-
-
-def slow_layer_norm(x, gamma, beta):
-  return np.stack([(row - row.mean()) / np.sqrt(row.var() + 1e-5) * gamma + beta for row in x.astype(float)])
-
-
-def slow_upsample_nearest(x):
-  return x.repeat(2, axis=1).repeat(2, axis=2)
-
-
-def slow_upsample_bilinear(x):
-  """Output pixel i has its centre at (i + 1/2) / 2 - 1/2 of the input's; beyond the outermost all is as there."""
-
-  def along(x, axis):
-    size, rows = x.shape[axis], []
-    for i in range(2 * size):
-      at = min(max((i + 0.5) / 2 - 0.5, 0), size - 1)
-      low = int(at)
-      high = min(low + 1, size - 1)
-      rows.append((1 - (at - low)) * x.take(low, axis) + (at - low) * x.take(high, axis))
-    return np.stack(rows, axis)
-
-  return along(along(x, 1), 2)
-
-
-def slow_downsample(x):
-  return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
-
-
-def randomize(session, variables=None):
-  """Gives variables, all unless given, random values, none a special one such as 0 or 1; returns {name: value}."""
-  random = np.random.RandomState(0)
-  values, feed = {}, {}
-  variables = sorted(variables or tf.global_variables(), key=lambda v: v.op.name)
-  for v in variables:
-    shape = v.shape.as_list()
-    if v.op.name.endswith(('gamma', 'moving_variance')):
-      value = random.uniform(0.5, 2, shape)
-    elif v.op.name.endswith('weights'):
-      value = random.normal(size=shape) * np.prod(shape[:-1]) ** -0.5
-    else:
-      value = random.normal(size=shape) * 0.5
-    values[v.op.name] = feed[v.initializer.inputs[1]] = value.astype(np.float32)
-  session.run([v.initializer for v in variables], feed)
-  return values
 
 
 def _apply(layer, x):

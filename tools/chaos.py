@@ -21,15 +21,7 @@ import tempfile
 import time
 
 from tools.faults import faults
-from tools.runs import OFTEN
-from tools.runs import ROOT
-from tools.runs import SYSTEMS
-from tools.runs import check_events
-from tools.runs import check_same
-from tools.runs import finish
-from tools.runs import newest
-from tools.runs import start
-from tools.runs import wait_until_it_trains
+from tools.runs import OFTEN, ROOT, SYSTEMS, check_events, check_same, finish, newest, start, wait_until_it_trains
 
 
 def wait_for_a_save(run_dir: str) -> None:

@@ -18,14 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import List
+from typing import Any, Callable, Dict, List
 
-from tools.runs import ROOT
-from tools.runs import newest
-from tools.runs import variables
+from tools.runs import ROOT, newest, variables
 
 SMALL = ['--dataset=digits', '--width=2', '--batch_size=4', '--critic_steps=2', '--sample_every_steps=1000']
 CLIP = 0.01  # the default clip_value

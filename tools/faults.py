@@ -9,23 +9,24 @@ import signal
 import subprocess
 import tempfile
 import time
-from typing import Iterator
-from typing import List
+from typing import Iterator, List
 
 import numpy as np
 from PIL import Image
 
-from tools.runs import OFTEN
-from tools.runs import SECONDS
-from tools.runs import SYSTEMS
-from tools.runs import check_same
-from tools.runs import finish
-from tools.runs import newest
-from tools.runs import refused
-from tools.runs import scalars
-from tools.runs import start
-from tools.runs import wait_for_step
-from tools.runs import wait_until_it_trains
+from tools.runs import (
+  OFTEN,
+  SECONDS,
+  SYSTEMS,
+  check_same,
+  finish,
+  newest,
+  refused,
+  scalars,
+  start,
+  wait_for_step,
+  wait_until_it_trains,
+)
 
 
 @contextlib.contextmanager

@@ -7,11 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from typing import Any
-from typing import Dict
-from typing import Iterable
-from typing import Set
-from typing import Tuple
+from typing import Any, Dict, Iterable, Set, Tuple
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 

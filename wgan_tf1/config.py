@@ -8,18 +8,11 @@ No TensorFlow here.
 import dataclasses
 import json
 import os
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import wgan_tf1
 from wgan_tf1.errors import UserError
-from wgan_tf1.presets import DEFAULTS
-from wgan_tf1.presets import PRESETS
-from wgan_tf1.presets import VARIANTS
+from wgan_tf1.presets import DEFAULTS, PRESETS, VARIANTS
 
 # What the samples are -> the data sets that have such samples.
 DATASETS = {

@@ -6,14 +6,9 @@ import os
 import signal
 import sys
 import tempfile
-from typing import Any
-from typing import Callable
-from typing import Iterator
-from typing import List
-from typing import Optional
+from typing import Any, Callable, Iterator, List, Optional
 
-from absl import app
-from absl import flags
+from absl import app, flags
 from tqdm import tqdm
 
 import wgan_tf1
@@ -33,6 +28,7 @@ def run(main: Callable[[], Optional[int]]) -> None:
   traceback.
   """
   app.define_help_flags()
+  flags.DEFINE_boolean('version', False, 'print the version, and do nothing else.', module_name=sys.argv[0])
   if {'-h', '-help', '--help'} & set(sys.argv[1:]):  # absl itself would exit with status 1
     app.usage(writeto_stdout=True, shorthelp=True, exitcode=0)
   if {'-version', '--version'} & set(sys.argv[1:]):

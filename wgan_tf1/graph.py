@@ -1,20 +1,10 @@
 """The whole static graph of a run, in four stages: inputs -> towers -> updates -> samples."""
 
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import inputs
-from wgan_tf1 import layers
-from wgan_tf1 import losses
-from wgan_tf1 import networks
-from wgan_tf1 import optimizers
+from wgan_tf1 import inputs, layers, losses, networks, optimizers
 from wgan_tf1.config import Config
 from wgan_tf1.distributed import towers
 

@@ -1,13 +1,11 @@
 """The inputs of a run's graph: step counters, placeholders, and what each update draws."""
 
-from typing import Any
-from typing import Dict
+from typing import Any, Dict
 
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import networks
-from wgan_tf1.config import Config
-from wgan_tf1.config import sample_classes
+from wgan_tf1.config import Config, sample_classes
 from wgan_tf1.distributed import towers
 
 

@@ -1,28 +1,29 @@
-"""Scores and gradients: the Wasserstein losses, the two ways to keep a critic Lipschitz, and the plain GAN's losses."""
+"""The Wasserstein losses, the two ways to keep a critic Lipschitz, and the plain GAN's losses: one function each."""
 
 import math
+from typing import Any, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 
 
-def wasserstein_estimate(real_scores, fake_scores):
-  """mean f(real) - mean f(fake): WGAN (1701.07875) equation 3, what the critic maximises.
+def wasserstein_estimate(real_scores: Any, fake_scores: Any) -> Any:
+  """mean f(real) - mean f(fake): WGAN (1701.07875) equation 3, which the critic maximises.
 
-  It estimates K * W(P_real, P_fake) for the critic's unknown Lipschitz constant K, which the gradient
-  penalty holds near 1 and clipping does not.
+  It estimates K * W(P_real, P_fake), K being the critic's Lipschitz constant. The gradient penalty keeps K near 1;
+  clipping only bounds it.
 
   Args:
     real_scores: float32 [N].
     fake_scores: float32 [M].
 
   Returns:
-    float32 scalar, positive for a critic that tells the two apart.
+    float32 scalar; positive if the critic tells the two apart.
   """
   return tf.reduce_mean(real_scores) - tf.reduce_mean(fake_scores)
 
 
-def generator_loss(fake_scores):
-  """-mean f(fake): WGAN Algorithm 1, line 10. Its value alone means nothing.
+def generator_loss(fake_scores: Any) -> Any:
+  """-mean f(fake): WGAN Algorithm 1, line 10. Its value alone has no meaning, only its gradient.
 
   Args:
     fake_scores: float32 [N].
@@ -33,7 +34,7 @@ def generator_loss(fake_scores):
   return -tf.reduce_mean(fake_scores)
 
 
-def gan_critic_loss(real_scores, fake_scores):
+def gan_critic_loss(real_scores: Any, fake_scores: Any) -> Any:
   """-mean log D(real) - mean log(1 - D(fake)), D being the sigmoid of a score: GAN (1406.2661) equation 1.
 
   Args:
@@ -46,8 +47,8 @@ def gan_critic_loss(real_scores, fake_scores):
   return tf.reduce_mean(tf.nn.softplus(-real_scores)) + tf.reduce_mean(tf.nn.softplus(fake_scores))
 
 
-def gan_generator_loss(fake_scores):
-  """-mean log D(fake): GAN section 3, which has a slope where the discriminator is sure.
+def gan_generator_loss(fake_scores: Any) -> Any:
+  """-mean log D(fake): GAN section 3, whose gradient does not vanish where the discriminator is sure.
 
   Args:
     fake_scores: float32 [N], logits.
@@ -58,10 +59,10 @@ def gan_generator_loss(fake_scores):
   return tf.reduce_mean(tf.nn.softplus(-fake_scores))
 
 
-def js_estimate(real_scores, fake_scores):
+def js_estimate(real_scores: Any, fake_scores: Any) -> Any:
   """log 2 + (mean log D(real) + mean log(1 - D(fake))) / 2: WGAN figure 4.
 
-  A lower bound of the Jensen-Shannon divergence, in nats: at most log 2, reached where D tells all apart.
+  This is a lower bound of the Jensen-Shannon divergence, in nats. It reaches its maximum, log 2, if D makes no mistake.
 
   Args:
     real_scores: float32 [N], logits.
@@ -73,8 +74,8 @@ def js_estimate(real_scores, fake_scores):
   return math.log(2) - gan_critic_loss(real_scores, fake_scores) / 2
 
 
-def class_loss(logits, labels):
-  """mean -log P(label): AC-GAN (1610.09585), as WGAN-GP section 5.4 adds it.
+def class_loss(logits: Any, labels: Any) -> Any:
+  """mean -log P(label): AC-GAN (1610.09585), which WGAN-GP section 5.4 adds to its losses.
 
   Args:
     logits: float32 [N, classes].
@@ -86,18 +87,18 @@ def class_loss(logits, labels):
   return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
 
 
-def class_accuracy(logits, labels):
-  """Share of the samples whose largest logit is that of their label; arguments as in `class_loss`."""
+def class_accuracy(logits: Any, labels: Any) -> Any:
+  """The share of samples whose largest logit is their label's; arguments as in `class_loss`."""
   return tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels), tf.float32))
 
 
-def interpolate(real, fake, weights):
+def interpolate(real: Any, fake: Any, weights: Any) -> Any:
   """Points on the lines between real and fake samples: WGAN-GP (1704.00028) Algorithm 1, line 6.
 
   Args:
     real: float32 [N, ...].
-    fake: float32 [N, ...], of the same shape.
-    weights: float32 [N] from U[0, 1], one for each sample: 1 gives the real one, 0 the fake one.
+    fake: float32 [N, ...].
+    weights: float32 [N] from U[0, 1], one per sample: 1 gives the real sample, 0 the fake one.
 
   Returns:
     float32 [N, ...].
@@ -107,40 +108,40 @@ def interpolate(real, fake, weights):
 
 
 @tf.RegisterGradient('ReluGradOfConstantMask')
-def _relu_grad_grad(op, grad):
-  # relu'(x) is a step, flat wherever it has a slope. TensorFlow's own gradient sends zeros on through the
-  # whole forward pass, which costs a quarter of a critic update; None sends nothing.
+def _relu_grad_grad(op: Any, grad: Any) -> Tuple[Any, None]:
+  # relu'(x) is a step function: its derivative is zero wherever it exists. TensorFlow's own gradient propagates these
+  # zeros through the whole forward pass, which costs a quarter of a critic update; None propagates nothing.
   return tf.raw_ops.ReluGrad(gradients=grad, features=op.inputs[1]), None
 
 
 @tf.RegisterGradient('LeakyReluGradOfConstantMask')
-def _leaky_relu_grad_grad(op, grad):
+def _leaky_relu_grad_grad(op: Any, grad: Any) -> Tuple[Any, None]:
   return tf.raw_ops.LeakyReluGrad(gradients=grad, features=op.inputs[1], alpha=op.get_attr('alpha')), None
 
 
 _CONSTANT_MASKS = {'ReluGrad': 'ReluGradOfConstantMask', 'LeakyReluGrad': 'LeakyReluGradOfConstantMask'}
 
 
-def gradient_norms(scores, inputs):
-  """Norm of each sample's gradient of the critic: WGAN-GP Algorithm 1, line 7, before the square.
+def gradient_norms(scores: Any, inputs: Any) -> Any:
+  """The norm of the critic's gradient at each sample: WGAN-GP Algorithm 1, line 7.
 
-  The root of zero has an infinite slope, which times the zero gradient under it is NaN. Adding 1e-12
-  under the root keeps the slope finite, and in float32 changes no norm above 0.01.
+  The square root has an infinite slope at zero, which times the zero gradient under it is NaN. Adding 1e-12 under the
+  root keeps the slope finite, and in float32 changes no norm above 0.01.
 
   Args:
-    scores: float32 [N], each a function of the same row of `inputs` alone.
+    scores: float32 [N], each of which depends on its row of `inputs` alone.
     inputs: float32 [N, ...].
 
   Returns:
-    float32 [N], over every axis but the first.
+    float32 [N], norms over every axis but the first.
   """
   with tf.get_default_graph().gradient_override_map(_CONSTANT_MASKS):
     (gradients,) = tf.gradients(scores, [inputs])
   return tf.sqrt(tf.reduce_sum(tf.square(gradients), axis=list(range(1, inputs.shape.ndims))) + 1e-12)
 
 
-def gradient_penalty(norms, sides='two_sided'):
-  """mean (norm - 1)^2: WGAN-GP equation 3, without its weight lambda; 'one_sided', appendix C, mean max(0, norm - 1)^2.
+def gradient_penalty(norms: Any, sides: str = 'two_sided') -> Any:
+  """mean (norm - 1)^2: WGAN-GP equation 3, without its weight lambda. 'one_sided' is mean max(0, norm - 1)^2: appendix C.
 
   Args:
     norms: float32 [N].
@@ -153,17 +154,14 @@ def gradient_penalty(norms, sides='two_sided'):
   return tf.reduce_mean(tf.square(tf.nn.relu(excess) if sides == 'one_sided' else excess))
 
 
-def clip(variables, bound):
-  """w <- clip(w, -c, c): WGAN Algorithm 1, line 7.
+def clip(variables: Sequence[Any], bound: float) -> Any:
+  """Returns an op that clips: w <- clip(w, -c, c), WGAN Algorithm 1, line 7.
 
-  The reads and the assigns are made here, so they wait for the control dependencies in force at the call;
-  the post makes its assigns before it enters the scope, and they race with the update.
+  It creates the reads and the assigns inside the caller's control dependencies, so that they wait for the update. The
+  post creates its assigns outside that scope, where they race with the update.
 
   Args:
     variables: resource variables.
     bound: c > 0.
-
-  Returns:
-    An op.
   """
   return tf.group(*[v.assign(tf.clip_by_value(v.read_value(), -bound, bound)) for v in variables])

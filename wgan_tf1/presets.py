@@ -3,8 +3,7 @@
 A preset fixes networks, data and hyper-parameters; a variant fixes loss, constraint and the optimizer's defaults.
 """
 
-from typing import Any
-from typing import Dict
+from typing import Any, Dict
 
 # fmt: off
 

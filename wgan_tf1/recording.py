@@ -3,25 +3,16 @@
 import contextlib
 import os
 import time
-from typing import Any
-from typing import Callable
-from typing import Iterator
-from typing import Optional
+from typing import Any, Callable, Iterator, Optional
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import files
-from wgan_tf1 import images
-from wgan_tf1 import networks
-from wgan_tf1 import sampling
-from wgan_tf1 import summaries
+from wgan_tf1 import files, images, networks, sampling, summaries
 from wgan_tf1.data import batches
 from wgan_tf1.errors import warn
-from wgan_tf1.evaluation import protocol
-from wgan_tf1.evaluation import small_classifier
-from wgan_tf1.runs import checkpoints
-from wgan_tf1.runs import directory
+from wgan_tf1.evaluation import protocol, small_classifier
+from wgan_tf1.runs import checkpoints, directory
 from wgan_tf1.runs.events import EventWriter
 
 

@@ -3,30 +3,17 @@
 import contextlib
 import os
 import tempfile
-from typing import Any
-from typing import Dict
-from typing import Iterator
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
-from typing import Union
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from wgan_tf1 import images
-from wgan_tf1 import networks
-from wgan_tf1.config import Config
-from wgan_tf1.config import sample_classes
-from wgan_tf1.data import batches
-from wgan_tf1.data import datasets
-from wgan_tf1.data import text
+from wgan_tf1 import images, networks
+from wgan_tf1.config import Config, sample_classes
+from wgan_tf1.data import batches, datasets, text
 from wgan_tf1.errors import UserError
-from wgan_tf1.graph import Graph
-from wgan_tf1.graph import build_graph
+from wgan_tf1.graph import Graph, build_graph
 from wgan_tf1.runs import checkpoints
 
 BATCH_SIZE = 64  # samples generated at once, however many are wanted
@@ -160,10 +147,7 @@ def plot_points(config: Config, latents: np.ndarray, checkpoint_step: Optional[i
 
 
 def generate(
-  config: Config,
-  latents: np.ndarray,
-  labels: Optional[Sequence[int]] = None,
-  checkpoint_step: Optional[int] = None,
+  config: Config, latents: np.ndarray, labels: Optional[Sequence[int]] = None, checkpoint_step: Optional[int] = None
 ) -> Tuple[int, List[Union[str, np.ndarray]]]:
   """Draws images or lines from a run.
 

@@ -1,10 +1,7 @@
 """What TensorBoard shows of a run: its settings, how its charts are laid out, its scalars and histograms."""
 
 import dataclasses
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Sequence
+from typing import Any, Dict, List, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf

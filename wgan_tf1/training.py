@@ -3,33 +3,19 @@
 import contextlib
 import dataclasses
 import re
-from typing import Any
-from typing import Callable
-from typing import Iterator
-from typing import List
-from typing import Optional
-from typing import Tuple
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import console
-from wgan_tf1 import networks
-from wgan_tf1 import recording
-from wgan_tf1 import sampling
+from wgan_tf1 import console, networks, recording, sampling
 from wgan_tf1.config import Config
-from wgan_tf1.data import batches
-from wgan_tf1.data import datasets
+from wgan_tf1.data import batches, datasets
 from wgan_tf1.data.prefetch import Prefetcher
 from wgan_tf1.distributed import cluster
-from wgan_tf1.errors import UserError
-from wgan_tf1.errors import warn
-from wgan_tf1.graph import NOT_FINITE
-from wgan_tf1.graph import Graph
-from wgan_tf1.graph import build_graph
-from wgan_tf1.kernels import devices
-from wgan_tf1.kernels import precision
-from wgan_tf1.runs import checkpoints
-from wgan_tf1.runs import directory
+from wgan_tf1.errors import UserError, warn
+from wgan_tf1.graph import NOT_FINITE, Graph, build_graph
+from wgan_tf1.kernels import devices, precision
+from wgan_tf1.runs import checkpoints, directory
 
 
 class Trainer(sampling.Model):
@@ -180,8 +166,8 @@ def _train(config: Config, strategy: Any) -> Optional[int]:
     if trainer.global_step >= config.generator_steps:
       if strategy.chief:  # a parameter server may have gone on to the end after the last checkpoint
         checkpoints.save(session, saver, config.run_dir, trainer.global_step)
-      print('%s is already at generator step %d. Raise --generator_steps to train it further'
-            % (config.run_dir, trainer.global_step))  # fmt: skip
+      done = '%s is already at generator step %d. Raise --generator_steps to train it further'
+      print(done % (config.run_dir, trainer.global_step))
       strategy.end(session)
       return None
     signals = stack.enter_context(console.stop_signals())
@@ -197,13 +183,8 @@ def _resolved(config: Config, chief: bool) -> Tuple[Config, datasets.Dataset]:
   previous = directory.previous(config) if chief else None
   config = directory.resumed(previous, config)
   dataset = datasets.load(config)
-  config = dataclasses.replace(
-    config,
-    dataset=dataset.name,
-    vocabulary=dataset.vocabulary,
-    data_fingerprint=dataset.fingerprint,
-    fallback_dataset=None,
-  )
+  found = dict(dataset=dataset.name, vocabulary=dataset.vocabulary, data_fingerprint=dataset.fingerprint)
+  config = dataclasses.replace(config, fallback_dataset=None, **found)
   if previous and previous.data_fingerprint != dataset.fingerprint:
     raise UserError(
       '%s was started on other data than dataset=%s has now. Restore that data, or use another --run_dir'
@@ -253,9 +234,8 @@ def _say_the_end(trainer: Trainer, stopped: List[int]) -> Optional[int]:
   """Prints how the run ended; returns the signal that stopped it early, or None."""
   config, step, chief = trainer.config, trainer.global_step, trainer.strategy.chief
   if stopped and step < config.generator_steps:
-    saved = 'saved' if chief else 'the chief has the checkpoints'
-    print('Stopped at generator step %d of %d; %s. Run the same command to resume.'
-          % (step, config.generator_steps, saved))  # fmt: skip
+    stopped_at = 'Stopped at generator step %d of %d; %s. Run the same command to resume.'
+    print(stopped_at % (step, config.generator_steps, 'saved' if chief else 'the chief has the checkpoints'))
     return stopped[0]
   where = directory.sample_path(config, step) if chief else 'the run directory of the chief'
   print('Trained %d generator steps. See %s' % (step, where))
@@ -296,14 +276,8 @@ def _diverged(trainer: Trainer, error: Any) -> Optional[UserError]:
   graph, session, run_dir = trainer.graph, trainer.session, trainer.config.run_dir
   step, critic_step = session.run([graph.global_step, graph.critic_step])
   good = list(checkpoints.paths(run_dir).values()) if trainer.strategy.chief else ['in the run directory of the chief']
+  checkpoint = 'the last good checkpoint is ' + good[-1] if good else 'there is no checkpoint'
   return UserError(
     'training diverged after %d generator and %d critic steps: %s has %s values; %s. Use another --run_dir and smaller '
-    'learning rates'
-    % (
-      step,
-      critic_step,
-      match.group(1),
-      match.group(2),
-      'the last good checkpoint is ' + good[-1] if good else 'there is no checkpoint',
-    )
+    'learning rates' % (step, critic_step, *match.groups(), checkpoint)
   )

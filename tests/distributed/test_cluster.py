@@ -5,10 +5,7 @@ import signal
 import numpy as np
 
 from tools import runs
-from tools.cluster_chaos import CLIP
-from tools.cluster_chaos import SMALL
-from tools.cluster_chaos import Cluster
-from tools.cluster_chaos import largest_critic_weight
+from tools.cluster_chaos import CLIP, SMALL, Cluster, largest_critic_weight
 from wgan_tf1 import config as configs
 from wgan_tf1 import training
 from wgan_tf1.distributed import cluster
@@ -33,7 +30,8 @@ def test_synchronous_processes_equal_one_process_with_the_whole_batch(tmp_path, 
     assert both.statuses() == {'chief 0': 0, 'worker 0': 0}, both.everything()
   one, two = [runs.variables(str(tmp_path / name), 3) for name in ('one', 'run')]
   assert set(one) == set(two) and any('moving_mean' in name for name in one)
-  for name in one:
+  # Batch norm cancels these biases: their gradients are rounding errors, of which Adam makes steps of any sign.
+  for name in set(one) - {'generator/dense/biases', 'generator/dense/biases/Adam'}:
     np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
@@ -57,7 +55,7 @@ def test_a_synchronous_cluster_survives_a_kill_and_stops_as_one(tmp_path):
     before = two.step()
     two.kill('worker 1')
     two.start('worker 1')
-    two.wait(lambda: 'generator steps' in two.printed('worker 1')[1:] and two.step() > before + 2)
+    two.wait(lambda: two.printed('worker 1').count('generator steps') == 2 and two.step() > before + 2)
     two.kill('worker 1', signal.SIGTERM)
     assert set(two.statuses().values()) == {128 + signal.SIGTERM}, two.everything()
     assert 'lost worker 1 at' in two.printed('worker 0')

@@ -7,8 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import graph as graphs
-from wgan_tf1 import inputs
-from wgan_tf1 import networks
+from wgan_tf1 import inputs, networks
 from wgan_tf1.distributed import towers
 from wgan_tf1.errors import UserError
 from wgan_tf1.kernels import devices as kernel_devices

@@ -97,7 +97,9 @@ def _events(run_dir):
   return found
 
 
-def test_a_run_is_measured_while_it_trains_and_again_afterwards(tiny, tmp_path):
+def test_a_run_is_measured_while_it_trains_and_again_afterwards(tiny, tmp_path, monkeypatch):
+  monkeypatch.setattr(measures, 'MATCHED_SAMPLES', 100)  # less work; the formulas have their own tests
+  monkeypatch.setitem(protocol.SAMPLES, 'points', 40)
   run_dir = str(tmp_path / 'run')
   config = tiny('gp', preset='toy-8gaussians', width=4, generator_steps=4, evaluate_every_steps=2, run_dir=run_dir)
   plain = dataclasses.replace(config, evaluate_every_steps=0, run_dir=str(tmp_path / 'plain'))

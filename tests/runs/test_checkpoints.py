@@ -1,3 +1,4 @@
+import functools
 import os
 import re
 import resource
@@ -38,7 +39,7 @@ DAMAGE = {
   'index gone': (lambda d: (d / 'model-3.index').unlink(), 2),
   'all gone': (lambda d: [(d / DATA).unlink(), (d / 'model-3.index').unlink()], 2),
   'state gone': (lambda d: (d / 'checkpoint').unlink(), 3),
-  'state torn': (lambda d: _edit(d / 'checkpoint', lambda b: b[:-5]), 3),
+  'state cut': (lambda d: _edit(d / 'checkpoint', lambda b: b[:-5]), 3),
   'state binary': (lambda d: _edit(d / 'checkpoint', lambda b: b'\xff\xfe\0'), 3),
   'state of elsewhere': (lambda d: _edit(d / 'checkpoint', lambda b: b.replace(b'model-3', b'../../model-3')), 3),
   'killed before the index': (lambda d: [(d / 'model-3.index').unlink(), _state_of_two(d)], 2),
@@ -49,14 +50,14 @@ def _state_of_two(folder):
   _edit(folder / 'checkpoint', lambda b: b.replace(b'all_model_checkpoint_paths: "model-3"', b'').replace(b'-3', b'-2'))
 
 
+def _cut(name, tenths, folder):
+  _edit(folder / name, lambda content: content[: len(content) * tenths // 10])
+
+
 # A process that dies while it writes, or a full disk, leaves such files.
 for tenth in range(10):
-  DAMAGE['index to %d tenths' % tenth] = (lambda d, n=tenth: _cut(d / 'model-3.index', n), 2)
-  DAMAGE['data to %d tenths' % tenth] = (lambda d, n=tenth: _cut(d / DATA, n), 2)
-
-
-def _cut(path, tenths):
-  _edit(path, lambda content: content[: len(content) * tenths // 10])
+  DAMAGE['index to %d tenths' % tenth] = (functools.partial(_cut, 'model-3.index', tenth), 2)
+  DAMAGE['data to %d tenths' % tenth] = (functools.partial(_cut, DATA, tenth), 2)
 
 
 @pytest.mark.parametrize('damage', sorted(DAMAGE))
@@ -165,7 +166,7 @@ def test_a_run_directory_that_is_gone_is_one_line(run, tmp_path):
 
 def test_the_unfinished_files_of_a_killed_process_are_removed(run):
   _, _, _, folder = run
-  (folder / 'model-7.data-00000-of-00001.tempstate123').write_text('torn')
+  (folder / 'model-7.data-00000-of-00001.tempstate123').write_text('unfinished')
   before = set(os.listdir(str(folder)))
   checkpoints.remove_unfinished(str(folder))
   assert before - set(os.listdir(str(folder))) == {'model-7.data-00000-of-00001.tempstate123'}

@@ -6,11 +6,7 @@ No TensorFlow here.
 import glob
 import os
 import struct
-from typing import Any
-from typing import Callable
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 import numpy as np
 from PIL import Image
@@ -18,8 +14,7 @@ from PIL import Image
 from wgan_tf1 import files
 from wgan_tf1.data import downloads
 from wgan_tf1.data.downloads import Missing
-from wgan_tf1.errors import UserError
-from wgan_tf1.errors import warn
+from wgan_tf1.errors import UserError, warn
 
 
 class Arrays(NamedTuple):

@@ -1,11 +1,7 @@
 """Batches as the networks see them: which samples are in a batch, and their encoding. No TensorFlow here."""
 
 import functools
-from typing import Any
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
-from typing import Union
+from typing import Any, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 

@@ -2,24 +2,14 @@
 
 import hashlib
 import os
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import NamedTuple
-from typing import Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
 import numpy as np
 
-from wgan_tf1.config import Config
-from wgan_tf1.config import class_numbers
-from wgan_tf1.data import arrays
-from wgan_tf1.data import folders
-from wgan_tf1.data import lsun
-from wgan_tf1.data import points
-from wgan_tf1.data import text
+from wgan_tf1.config import Config, class_numbers
+from wgan_tf1.data import arrays, folders, lsun, points, text
 from wgan_tf1.data.downloads import Missing
-from wgan_tf1.errors import UserError
-from wgan_tf1.errors import warn
+from wgan_tf1.errors import UserError, warn
 
 
 class Dataset(NamedTuple):

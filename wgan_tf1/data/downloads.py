@@ -8,10 +8,7 @@ import os
 import urllib.parse
 import urllib.request
 import zlib
-from typing import Dict
-from typing import List
-from typing import Optional
-from typing import Sequence
+from typing import Dict, List, Optional, Sequence
 
 from wgan_tf1 import files
 from wgan_tf1.errors import UserError

@@ -8,20 +8,14 @@ import io
 import os
 import threading
 import warnings
-from typing import Any
-from typing import Callable
-from typing import Set
-from typing import Tuple
-from typing import Union
+from typing import Any, Callable, Set, Tuple, Union
 
 import numpy as np
-from PIL import Image
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 from wgan_tf1.data.arrays import hold_out
 from wgan_tf1.data.downloads import Missing
-from wgan_tf1.errors import UserError
-from wgan_tf1.errors import warn
+from wgan_tf1.errors import UserError, warn
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
 FORMATS = ('JPEG', 'PNG', 'WEBP')  # all that Pillow may try: for other formats it can start other programs

@@ -11,8 +11,7 @@ import io
 import os
 import subprocess
 import sys
-from typing import Any
-from typing import Tuple
+from typing import Any, Tuple
 
 import numpy as np
 

@@ -3,10 +3,7 @@
 import collections
 import concurrent.futures
 import os
-from typing import Any
-from typing import Callable
-from typing import Deque
-from typing import Optional
+from typing import Any, Callable, Deque, Optional
 
 
 class Prefetcher:

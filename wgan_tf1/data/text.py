@@ -3,17 +3,14 @@
 import codecs
 import itertools
 import os
-from typing import List
-from typing import Optional
-from typing import Tuple
+from typing import List, Optional, Tuple
 
 import numpy as np
 
 from wgan_tf1 import files
 from wgan_tf1.config import MOST_CHARACTERS
 from wgan_tf1.data.downloads import Missing
-from wgan_tf1.errors import UserError
-from wgan_tf1.errors import warn
+from wgan_tf1.errors import UserError, warn
 
 PADDING = '\n'  # vocabulary[0], because no line contains it
 UNKNOWN = '\ufffd'  # replaces characters that are not in the vocabulary

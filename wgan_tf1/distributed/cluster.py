@@ -18,31 +18,18 @@ import json
 import signal
 import time
 import zlib
-from typing import Any
-from typing import Callable
-from typing import Iterator
-from typing import List
-from typing import Optional
-from typing import Set
-from typing import Tuple
-from typing import Union
+from typing import Any, Callable, Iterator, List, Optional, Set, Tuple, Union
 
 import tensorflow.compat.v1 as tf
 from tensorflow.python.ops import collective_ops
 
 from wgan_tf1 import config as configs
-from wgan_tf1.distributed import peers
-from wgan_tf1.distributed import server
-from wgan_tf1.distributed import tf_config
-from wgan_tf1.distributed import towers
-from wgan_tf1.distributed.peers import PeerLost
-from wgan_tf1.distributed.peers import restart
+from wgan_tf1.distributed import peers, server, tf_config, towers
+from wgan_tf1.distributed.peers import PeerLost, restart
 from wgan_tf1.distributed.server import ParameterServer
 from wgan_tf1.errors import UserError
 
 __all__ = ['Alone', 'Asynchronous', 'ParameterServer', 'PeerLost', 'Synchronous', 'join', 'restart']
-
-start_anew = restart
 
 
 def join(session_config: Any, wait_seconds: float) -> Union['Alone', ParameterServer]:

@@ -7,12 +7,7 @@ import socket
 import sys
 import threading
 import time
-from typing import Any
-from typing import Callable
-from typing import List
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import tensorflow.compat.v1 as tf
 

@@ -4,14 +4,11 @@ import signal
 import socket
 import threading
 import time
-from typing import Any
-from typing import List
-from typing import Optional
+from typing import Any, List, Optional
 
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1.distributed import peers
-from wgan_tf1.distributed import tf_config
+from wgan_tf1.distributed import peers, tf_config
 from wgan_tf1.errors import UserError
 
 _LAST_SECONDS = 10  # how long a parameter server waits, after the run, for the other processes to end

@@ -3,10 +3,7 @@
 import dataclasses
 import json
 import os
-from typing import Dict
-from typing import List
-from typing import Mapping
-from typing import Optional
+from typing import Dict, List, Mapping, Optional
 
 from wgan_tf1.errors import UserError
 

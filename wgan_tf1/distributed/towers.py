@@ -1,11 +1,7 @@
 """How a batch is divided: over the devices of one process, and over processes that train the same networks."""
 
 import dataclasses
-from typing import Any
-from typing import Callable
-from typing import List
-from typing import Optional
-from typing import Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 import tensorflow.compat.v1 as tf
 

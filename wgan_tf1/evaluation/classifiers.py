@@ -1,7 +1,7 @@
 """Frozen classifier graphs: features and class probabilities of images.
 
 A frozen graph is a GraphDef in one .pb file, with constants for weights. Nothing is unpickled, but a graph is a program
-that TensorFlow runs: load only graphs that you trust, or give the checksum of one that you know.
+that TensorFlow runs: load only graphs that you trust, or give a checksum.
 
 Two kinds of graph are recognised by their tensors. The 2015 Inception graph of the published inception scores and
 Frechet distances takes images 0..255 of any size, and resizes them to 299x299 itself; see `inception`. The graphs that
@@ -11,11 +11,7 @@ Frechet distances takes images 0..255 of any size, and resizes them to 299x299 i
 import hashlib
 import os
 import re
-from typing import Any
-from typing import Dict
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf

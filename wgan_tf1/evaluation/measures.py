@@ -1,12 +1,6 @@
 """What is measured of generated images, points and text, and of as many real samples: the floors of the distances."""
 
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import List
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -15,11 +9,7 @@ from wgan_tf1.config import Config
 from wgan_tf1.data import points
 from wgan_tf1.data.datasets import Dataset
 from wgan_tf1.errors import UserError
-from wgan_tf1.evaluation import classifiers
-from wgan_tf1.evaluation import distances
-from wgan_tf1.evaluation import inception
-from wgan_tf1.evaluation import metrics
-from wgan_tf1.evaluation import small_classifier
+from wgan_tf1.evaluation import classifiers, distances, inception, metrics, small_classifier
 
 SPLITS = 10  # of the inception score
 MATCHED_SAMPLES = 1000  # at most, for the exact earth mover's distance: its time grows with their cube
@@ -171,12 +161,7 @@ def of_text(config: Config, dataset: Dataset, count: int, seed: int) -> Callable
   def divergences(of: List[str], suffix: str) -> List[Row]:
     rows = []
     for c in sorted({min(TEXT_SAMPLES, count), count}):
-      protocol = {
-        'samples': len(of[:c]),
-        'reference': 'held_out',
-        'reference_samples': len(held_out),
-        'seed': seed,
-      }
+      protocol = {'samples': len(of[:c]), 'reference': 'held_out', 'reference_samples': len(held_out), 'seed': seed}
       for n in range(1, LONGEST_NGRAM + 1):
         name = 'ngram_divergence_%d%s' % (n, suffix)
         rows.append(_row(name, 'bits', protocol, metrics.ngram_divergence, of[:c], held_out, n))

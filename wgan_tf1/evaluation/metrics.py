@@ -4,9 +4,7 @@ Arguments are not changed, sums are in float64, and values that are not finite a
 """
 
 import collections
-from typing import Counter
-from typing import Sequence
-from typing import Tuple
+from typing import Counter, Sequence, Tuple
 
 import numpy as np
 

@@ -4,23 +4,14 @@ import contextlib
 import dataclasses
 import json
 import os
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import List
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import files
-from wgan_tf1 import sampling
-from wgan_tf1.config import Config
-from wgan_tf1.config import sample_classes
-from wgan_tf1.data import batches
-from wgan_tf1.data import datasets
+from wgan_tf1 import files, sampling
+from wgan_tf1.config import Config, sample_classes
+from wgan_tf1.data import batches, datasets
 from wgan_tf1.data.datasets import Dataset
 from wgan_tf1.errors import UserError
 from wgan_tf1.evaluation import measures

@@ -2,12 +2,7 @@
 
 import json
 import os
-from typing import Any
-from typing import Dict
-from typing import List
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 # What two numbers must have in common to be compared.
 PROTOCOL = ('samples', 'splits', 'features', 'reference', 'sigma')

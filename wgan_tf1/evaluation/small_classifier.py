@@ -1,21 +1,13 @@
 """A small classifier of a data set: trained, tested, and saved as a frozen graph."""
 
 import os
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import NamedTuple
-from typing import Optional
-from typing import Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import files
-from wgan_tf1 import layers
-from wgan_tf1.data import arrays
-from wgan_tf1.data import batches
-from wgan_tf1.data import downloads
+from wgan_tf1 import files, layers
+from wgan_tf1.data import arrays, batches, downloads
 from wgan_tf1.errors import UserError
 from wgan_tf1.evaluation import classifiers
 

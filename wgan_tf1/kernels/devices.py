@@ -1,9 +1,6 @@
 """What the machine has: GPUs and the processor's instruction sets; and the session options that suit it."""
 
-from typing import Any
-from typing import List
-from typing import Set
-from typing import Tuple
+from typing import Any, List, Set, Tuple
 
 import tensorflow.compat.v1 as tf
 

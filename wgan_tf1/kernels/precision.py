@@ -9,8 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1.errors import UserError
-from wgan_tf1.kernels import devices
-from wgan_tf1.kernels import patches
+from wgan_tf1.kernels import devices, patches
 
 _DTYPES = {'fp32': tf.float32, 'bf16': tf.bfloat16}
 _BF16_INSTRUCTIONS = {'avx512_bf16', 'amx_bf16'}

@@ -17,25 +17,14 @@ returns (scores, logits), the logits float32 [N, class_count].
 """
 
 import functools
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import Optional
-from typing import Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1.config import Config
-from wgan_tf1.config import sample_classes
+from wgan_tf1.config import Config, sample_classes
 from wgan_tf1.errors import UserError
 from wgan_tf1.kernels import precision
-from wgan_tf1.networks import blog
-from wgan_tf1.networks import dcgan
-from wgan_tf1.networks import keras
-from wgan_tf1.networks import mlp
-from wgan_tf1.networks import resnet
-from wgan_tf1.networks import text
-from wgan_tf1.networks import upsample
+from wgan_tf1.networks import blog, dcgan, keras, mlp, resnet, text, upsample
 
 Architecture = Tuple[Callable[..., Any], Callable[..., Any]]  # (generator, critic)
 

@@ -4,14 +4,11 @@ import contextlib
 import glob
 import os
 import re
-from typing import Any
-from typing import Dict
-from typing import Optional
+from typing import Any, Dict, Optional
 
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1.errors import UserError
-from wgan_tf1.errors import warn
+from wgan_tf1.errors import UserError, warn
 
 _NAME = re.compile(r'model-(\d+)(\.index)?$')
 

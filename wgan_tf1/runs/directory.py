@@ -4,8 +4,7 @@ import contextlib
 import dataclasses
 import fcntl
 import os
-from typing import Iterator
-from typing import Optional
+from typing import Iterator, Optional
 
 from wgan_tf1 import config as configs
 from wgan_tf1 import files

@@ -10,9 +10,7 @@ import os
 import re
 import socket
 import time
-from typing import Any
-from typing import Iterator
-from typing import Optional
+from typing import Any, Iterator, Optional
 
 import tensorflow.compat.v1 as tf
 
