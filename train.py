@@ -11,6 +11,7 @@ what TensorBoard shows; sample.py draws more samples from it.
 """
 
 import contextlib
+import functools
 import os
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -28,6 +29,7 @@ FLAGS = flags.FLAGS
 FLAG_NAMES = [name for name, about in configs.FIELDS.items() if about['flag']]
 
 
+@functools.lru_cache(maxsize=None)
 def _allowed(preset: str) -> Dict[str, Config]:
   """Returns {variant: Config} of the variants that a preset has."""
   allowed: Dict[str, Config] = {}
@@ -79,10 +81,13 @@ def print_presets() -> None:
 
   rows = [('name', 'source', 'network', 'data', 'variants', 'parameters: generator, critic')]
   for preset, settings in configs.PRESETS.items():
-    by_count: Dict[Tuple[str, str], List[str]] = {}  # (networks, parameter counts) -> variants
+    counted: Dict[Tuple[str, ...], str] = {}  # what differs between a preset's networks -> parameter counts
+    by_count: Dict[Tuple[str, str], List[str]] = {}  # (architecture, parameter counts) -> variants
     for variant, config in _allowed(preset).items():
-      counts = ', '.join(format(n, ',') for n in networks.count_parameters(config))
-      by_count.setdefault((config.architecture, counts), []).append(variant)
+      pair = (config.architecture, config.generator_norm, config.critic_norm)
+      if pair not in counted:
+        counted[pair] = ', '.join(format(n, ',') for n in networks.count_parameters(config))
+      by_count.setdefault((config.architecture, counted[pair]), []).append(variant)
     for i, ((architecture, counts), variants) in enumerate(by_count.items()):
       first = (preset, settings['source']) if i == 0 else ('', '')
       rows.append((*first, architecture, settings['dataset'], ' '.join(variants), counts))

@@ -1,32 +1,40 @@
 """When and what to clip: the MNIST post's racing order, after the update, before it, and without batch norm's gamma."""
 
 import sys
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from experiments import common
-from experiments import image_runs
+from experiments import common, image_runs
+from experiments.common import Json
 from wgan_tf1 import console
+from wgan_tf1.config import Config
 
 TITLE = 'Clip order: do weights stay within the bound, and does it matter?'
 
-# The post's networks at an eighth of their width, and a seventh of its preset's updates.
-# A layer of an eighth of the width, clipped, passes on an eighth as much: hence the bound, five times the paper's. With
-# the paper's, and the post preset's rate, nothing was learnt in 300 updates: hence the rates too.
+_COMMON = dict(
+  variant='clip',
+  tolerance=1e-5,
+  networks={
+    'plain': dict(generator_norm='none', critic_norm='none'),  # the post's
+    'bn': dict(generator_norm='batch', critic_norm='batch'),
+  },
+  clip_orders={'after': 'after', 'before': 'before', 'race': 'before', 'no_gamma': 'before'},  # see `reordered`
+)
+# A seventh of the post preset's updates.
 SETTINGS = {
   'full': dict(
-    dataset='mnist', image_size=32, width=8, batch_size=64, generator_steps=300, score_every=100, scored_samples=1000,
-    clip_value=0.05, generator_learning_rate=3e-3, critic_learning_rate=3e-3, seeds=[0, 1],
+    image_runs.SCORED_FULL, **image_runs.VARIANTS['clip'], **_COMMON, width=8, batch_size=64, generator_steps=300,
+    score_every=100, seeds=[0, 1],
     runs=['plain-after', 'plain-before', 'plain-race', 'bn-after', 'bn-before', 'bn-race', 'bn-no_gamma'],
   ),
   'quick': dict(
-    dataset='digits', image_size=16, architecture='mlp', width=8, batch_size=8, generator_steps=4, score_every=4,
-    scored_samples=50, classifier_steps=20, clip_value=0.2, generator_learning_rate=3e-3, critic_learning_rate=3e-3,
-    seeds=[0], runs=['bn-after', 'bn-before', 'bn-race', 'bn-no_gamma'],
+    image_runs.SCORED_QUICK, **_COMMON, architecture='mlp', width=8, batch_size=8, generator_steps=4, score_every=4,
+    clip_value=0.2, learning_rate=3e-3, seeds=[0], runs=['bn-after', 'bn-before', 'bn-race', 'bn-no_gamma'],
   ),
 }  # fmt: skip
-NETWORKS = {'plain': 'none', 'bn': 'batch'}  # the post's, without and with batch norm
-ORDERS = {
+_LABELS = {
   'after': 'after (Algorithm 1)',
   'before': "before (authors' code)",
   'race': 'race (MNIST post)',
@@ -34,27 +42,26 @@ ORDERS = {
 }
 
 
-def is_gamma(variable):
+def is_gamma(variable: Any) -> bool:
   """Whether a variable is a batch norm's scale."""
   return variable.op.name.endswith('/gamma')
 
 
-def reordered(order, config, graph):
+def reordered(order: str, bound: float, graph: Any) -> Any:
   """Returns a graph whose critic update clips in another way.
 
   Args:
-    order: 'after' and 'before' are `config.clip_order`'s own. 'race' makes the assigns outside of the control
-      dependencies and only wraps tf.tuple around them inside, as the MNIST post does: nothing makes them wait for the
-      update. 'no_gamma' clips after the update, all but batch norm's gamma.
-    config: a `Config`; for 'race' and 'no_gamma' with clip_order='before', whose update itself does not clip.
-    graph: its `graph.Graph`.
+    order: 'after' and 'before' are the orders of `Config`, and leave the graph as it is. 'race' makes the assigns
+      outside of the control dependencies and only wraps tf.tuple around them inside, as the MNIST post does: nothing
+      makes them wait for the update. 'no_gamma' clips after the update, all but batch norm's gamma.
+    bound: the largest magnitude of a weight.
+    graph: a `graph.Graph`; for 'race' and 'no_gamma' with clip_order='before', whose update itself does not clip.
   """
   with console.quiet_tensorflow():
     import tensorflow.compat.v1 as tf
 
     from wgan_tf1 import losses
 
-  bound = config.clip_value
   if order == 'race':
     clipped = [tf.assign(v, tf.clip_by_value(v, -bound, bound)) for v in graph.critic_variables]
     with tf.control_dependencies([graph.train_critic]):
@@ -66,36 +73,19 @@ def reordered(order, config, graph):
   return graph
 
 
-def largest_weight(graph):
-  """Adds to the graph the largest magnitude of a critic's weight, gamma left out; a float32 scalar."""
-  import tensorflow.compat.v1 as tf
-
-  return tf.reduce_max([tf.reduce_max(tf.abs(v.read_value())) for v in graph.critic_variables if not is_gamma(v)])
-
-
-def _run(settings, run, score, key, seed):
-  kind, order = key.split('-')
-  norm = NETWORKS[kind]
-  config = image_runs.make_config(
-    settings, run, 'clip', seed=seed, generator_norm=norm, critic_norm=norm,
-    clip_order='after' if order == 'after' else 'before',
-  )  # fmt: skip
-  measured = {}
-
-  def change(config, graph):
-    graph = reordered(order, config, graph)
-    measured['largest'] = largest_weight(graph)
-    return graph
-
-  def watch(graph, session):
-    return float('%.6g' % session.run(measured['largest']))
-
-  found = image_runs.train(config, score, settings['score_every'], change, watch)
-  return dict(summary(found, config.clip_value), fid=found['fid'][-1], untrained=found['fid'][0])
+def largest_weight(trainer: Any) -> float:
+  """The largest magnitude of a critic's weight, gamma left out."""
+  values = trainer.session.run([v for v in trainer.graph.critic_variables if not is_gamma(v)])
+  return float('%.6g' % max(np.abs(value).max() for value in values))
 
 
-def summary(found, bound):
-  """Returns what counts of a run, as `image_runs.train` has it with the largest weights watched.
+def summary(found: Json, bound: float, tolerance: float) -> Json:
+  """Returns what counts of a run.
+
+  Args:
+    found: as `image_runs.train` returns it, with `largest_weight` watched.
+    bound: the largest magnitude of a weight.
+    tolerance: share of the bound by which a weight may exceed it.
 
   Returns:
     dict: updates, generator updates made; outside, after how many of them a critic weight stood outside of the bound;
@@ -105,151 +95,139 @@ def summary(found, bound):
   tail = found['estimate'][-max(len(found['estimate']) // 4, 1) :]
   return dict(
     updates=len(largest),
-    outside=int(np.sum(largest > bound * (1 + 1e-5))),
+    outside=int(np.sum(largest > bound * (1 + tolerance))),
     excess=float(max(largest.max() / bound - 1, 0)) if len(largest) else 0.0,
     estimate=float(np.mean(tail)) if tail else 0.0,
     diverged=found['diverged'],
   )
 
 
-def measure(settings, run):
+def measure(settings: Json, run: common.Run) -> Json:
   """Trains the post's networks in each order from each seed.
 
   Returns:
     dict: runs, of 'networks-order' a list with `summary`, fid and untrained (the Frechet distance before training) for
-    each seed; protocol, as `image_runs.scorer` has it.
+    each seed; protocol, see `image_runs.Scorer`.
   """
-  score = image_runs.scorer(settings, run)
-  runs = {}
-  for seed in settings['seeds']:
-    for key in settings['runs']:
-      found = run.part('%s-%d' % (key, seed), lambda: _run(settings, run, score, key, seed))
-      runs.setdefault(key, []).append(found)
+  score = image_runs.Scorer(settings, run)
+
+  def make(seed: int, key: str) -> Config:
+    kind, order = key.split('-')
+    fields = dict(settings['networks'][kind], clip_order=settings['clip_orders'][order])
+    return common.config(settings, run, seed=seed, **fields)
+
+  def train(config: Config, seed: int, key: str) -> Json:
+    change = partial(reordered, key.split('-')[1], config.clip_value)
+    found = image_runs.train(config, score, settings['score_every'], change, largest_weight)
+    summed = summary(found, config.clip_value, settings['tolerance'])
+    return dict(summed, fid=found['fid'][-1], untrained=found['fid'][0])
+
+  found = common.grid(run, make, train, settings['seeds'], settings['runs'])
+  runs = {key: [found[seed, key] for seed in settings['seeds']] for key in settings['runs']}
   return dict(runs=runs, protocol=score.protocol)
 
 
-def _mean(numbers, key, name):
-  return float(np.mean([found[name] for found in numbers['runs'][key]]))
+def _of_orders(orders, numbers):
+  """Returns {'networks-order': the runs of each seed} of these orders."""
+  return {key: of_seeds for key, of_seeds in numbers['runs'].items() if key.split('-')[1] in orders}
 
 
-def _inside(*orders):
+def _inside(orders, numbers):
   """Whether weights stand within the bound after every update, in every run of these orders."""
-
-  def holds(numbers):
-    return not any(
-      found['outside'] for key, of_seeds in numbers['runs'].items() if key.split('-')[1] in orders for found in of_seeds
-    )
-
-  return holds
+  return not any(found['outside'] for of_seeds in _of_orders(orders, numbers).values() for found in of_seeds)
 
 
-def _outside(*orders):
-  def measured(numbers):
-    parts = []
-    for key, of_seeds in numbers['runs'].items():
-      if key.split('-')[1] in orders:
-        parts.append('%s: outside after %d of %d generator updates, by at most %.1f %% of c' % (
-          key, sum(f['outside'] for f in of_seeds), sum(f['updates'] for f in of_seeds),
-          100 * max(f['excess'] for f in of_seeds),
-        ))  # fmt: skip
-    return '; '.join(parts)
-
-  return measured
+def _said_outside(orders, numbers):
+  return '; '.join(
+    '%s: outside after %d of %d generator updates, by at most %.1f %% of c'
+    % (key, sum(f['outside'] for f in found), sum(f['updates'] for f in found), 100 * max(f['excess'] for f in found))
+    for key, found in _of_orders(orders, numbers).items()
+  )
 
 
-def _ratio(order, name):
-  """Returns {networks: mean of `name` in an order, as a multiple of that with clipping after}."""
+def _ratios(name, orders, numbers):
+  """Returns {'networks-order': mean of `name`, as a multiple of that with clipping after the update}."""
 
-  def ratios(numbers):
-    kinds = [key.split('-')[0] for key in numbers['runs'] if key.split('-')[1] == order]
-    return {k: _mean(numbers, '%s-%s' % (k, order), name) / _mean(numbers, k + '-after', name) for k in kinds}
+  def mean(key):
+    return float(np.mean([found[name] for found in numbers['runs'][key]]))
 
-  return ratios
-
-
-def _same_quality(*orders):
-  def holds(numbers):
-    found = [r for order in orders for r in _ratio(order, 'fid')(numbers).values()]
-    return all(1 / 1.25 <= r <= 1.25 for r in found) if found else None
-
-  return holds
+  found = {}
+  for order in orders:
+    found.update({key: mean(key) / mean(key.split('-')[0] + '-after') for key in _of_orders([order], numbers)})
+  return found
 
 
-def _measured_ratios(*orders):
-  def measured(numbers):
-    return '; '.join(
-      '%s-%s: %.2f times the Frechet distance, %.2f times the estimate'
-      % (kind, order, fid, _ratio(order, 'estimate')(numbers)[kind])
-      for order in orders
-      for kind, fid in _ratio(order, 'fid')(numbers).items()
-    )
-
-  return measured
+def _same_quality(numbers):
+  found = _ratios('fid', ['before', 'race'], numbers).values()
+  return all(1 / 1.25 <= ratio <= 1.25 for ratio in found) if found else None
 
 
-def _gamma(name, least):
-  def holds(numbers):
-    found = _ratio('no_gamma', name)(numbers)
-    return found['bn'] >= least if found else None
+def _said_ratios(orders, numbers):
+  estimates = _ratios('estimate', orders, numbers)
+  return '; '.join(
+    '%s: %.2f times the Frechet distance, %.2f times the estimate' % (key, fid, estimates[key])
+    for key, fid in _ratios('fid', orders, numbers).items()
+  )
 
-  return holds
+
+def _gamma(name, least, numbers):
+  found = _ratios(name, ['no_gamma'], numbers)
+  return found['bn-no_gamma'] >= least if found else None
 
 
 CLAIMS = [
   common.Claim('The control dependencies make the clip wait for RMSProp.', 'MNIST post, Graph',
                "in the post's order no weight stands outside of the bound (beyond one part in 100,000) after any "
-               'generator update.', _inside('race'), _outside('race')),
+               'generator update.', partial(_inside, ['race']), partial(_said_outside, ['race'])),
   common.Claim('Clipped after each update, every weight is within the bound whenever the generator is trained.',
                'WGAN (1701.07875), algorithm 1, line 7', "as for the post's order.",
-               _inside('after'), _outside('after', 'before')),
-  common.Claim('The order is free: the paper has the clip after the update, its authors\' code before.',
+               partial(_inside, ['after']), partial(_said_outside, ['after', 'before'])),
+  common.Claim("The order is free: the paper has the clip after the update, its authors' code before.",
                'WGAN (1701.07875), algorithm 1, and its code',
-               'with the clip before the update, and in the post\'s order, the mean Frechet distance over the seeds is '
+               "with the clip before the update, and in the post's order, the mean Frechet distance over the seeds is "
                'within a factor of 1.25 of that with the clip after.',
-               _same_quality('before', 'race'), _measured_ratios('before', 'race')),
-  common.Claim('If batch norm\'s gamma is not clipped, the loss is magnitudes higher.',
+               _same_quality, partial(_said_ratios, ['before', 'race'])),
+  common.Claim("If batch norm's gamma is not clipped, the loss is magnitudes higher.",
                'martinarjovsky/WassersteinGAN, issue 18',
                'the mean estimate of the last quarter is at least 10 times that with gamma clipped.',
-               _gamma('estimate', 10), _measured_ratios('no_gamma')),
-  common.Claim('If batch norm\'s gamma is not clipped, the samples are worse.',
+               partial(_gamma, 'estimate', 10), partial(_said_ratios, ['no_gamma'])),
+  common.Claim("If batch norm's gamma is not clipped, the samples are worse.",
                'martinarjovsky/WassersteinGAN, issue 18',
                'the mean Frechet distance over the seeds is at least 1.25 times that with gamma clipped.',
-               _gamma('fid', 1.25), _measured_ratios('no_gamma')),
+               partial(_gamma, 'fid', 1.25), partial(_said_ratios, ['no_gamma'])),
 ]  # fmt: skip
-
 
 REMARKS = (
   "The post's race is lost after every update: its assigns run before the update, which is as good as clipping before "
   "it. A rate of 6 % of the bound makes the overshoot large; with the paper's rate it is 0.5 %. The order without "
   'norms mattered here, to the advantage of an unclipped last update, and with batch norm it did not; two seeds and '
-  'the distance at one step leave much noise, for race and before differ in little else. Leaving gamma out raised the '
-  'estimate as its issue says, and made the samples better, not worse.'
+  'the distance at one step leave much noise, since race and before differ in little else. Leaving gamma out raised '
+  'the estimate as its issue says, and made the samples better, not worse.'
 )
 
 
-def plot(numbers):
+def plot(numbers: Json) -> Any:
   """Draws, for each order, how often weights stood outside, the Frechet distance and the estimate."""
   runs = numbers['runs']
-  keys = list(runs)
-  figure = common.figure(9.0, 0.42 * len(keys) + 1.4)
-  places = np.arange(len(keys))[::-1]
-  panels = (
-    ('share of updates with\nweights outside', lambda f: f['outside'] / max(f['updates'], 1)),
-    ('Frechet distance', lambda f: f['fid']),
-    ('Wasserstein estimate,\nlast quarter', lambda f: f['estimate']),
-  )
-  for i, (label, value) in enumerate(panels):
-    axes = figure.add_subplot(1, 3, i + 1)
-    values = [[value(f) for f in runs[key]] for key in keys]
-    axes.barh(places, [np.mean(v) for v in values], 0.6, color=['C0' if k[0] == 'p' else 'C1' for k in keys], alpha=0.7)
+  figure = common.figure(9.0, 0.42 * len(runs) + 1.4)
+  places = np.arange(len(runs))[::-1]
+  colors = ['C0' if key.startswith('plain') else 'C1' for key in runs]
+  names = [
+    '%s, %s' % ('no norm' if key.startswith('plain') else 'batch norm', _LABELS[key.split('-')[1]]) for key in runs
+  ]
+  panels = {
+    'share of updates with\nweights outside': [[f['outside'] / max(f['updates'], 1) for f in r] for r in runs.values()],
+    'Frechet distance': [[f['fid'] for f in r] for r in runs.values()],
+    'Wasserstein estimate,\nlast quarter': [[f['estimate'] for f in r] for r in runs.values()],
+  }
+  for axes, (label, values) in zip(figure.subplots(1, 3), panels.items()):
+    axes.barh(places, [np.mean(v) for v in values], 0.6, color=colors, alpha=0.7)
     for place, of_seeds in zip(places, values):
       axes.plot(of_seeds, [place] * len(of_seeds), 'k.', markersize=5)
     if label.startswith('Wasserstein') and min(min(v) for v in values) > 0:
       axes.set_xscale('log')
-    axes.set_xlabel(label)
-    axes.set_yticks(places)
-    names = ['%s, %s' % ('batch norm' if k[0] == 'b' else 'no norm', ORDERS[k.split('-')[1]]) for k in keys]
-    axes.set_yticklabels(names if i == 0 else [])
+    axes.set(xlabel=label, yticks=places, yticklabels=[])
+  figure.axes[0].set_yticklabels(names)
   figure.tight_layout()
   return figure
 

@@ -3,44 +3,44 @@
 An experiment is a module with
 
   TITLE      str, one line
-  SETTINGS   {'full': dict, 'quick': dict}: all that its numbers depend on, JSON values only
+  SETTINGS   {'full': dict, 'quick': dict}, JSON values: all that its numbers depend on
   CLAIMS     list of `Claim`: what a source says, and the rule that decides it, both older than the run
   measure    function (settings, run) -> numbers, a dict of JSON values; `run` is a `Run`
   plot       function (numbers) -> matplotlib Figure
-  REMARKS    str, if there is something to say of what came out: written after the run, put into RESULTS.md
+  REMARKS    str, optional: what the run showed, written after it and put into RESULTS.md
 
 and ends with `if __name__ == '__main__': common.main(sys.modules[__name__])`; `run` writes NAME.json and NAME.png.
 Where `numbers` has 'rows', a list of dict as in wgan_tf1/evaluation/published.json, RESULTS.md puts them beside those.
+
+Only a change of SETTINGS makes `run` measure again. So whatever changes a number stands there; only the thresholds of
+the claims and what a picture needs may stand elsewhere. In particular, each field that an experiment gives a `Config`,
+except data_dir and run_dir, must be found in SETTINGS with its value, at any depth: under the name of the field, or
+under its plural as a member of a list, or as a key or a value of a dict (a seed in seeds, a variant in variants).
+learning_rate stands for generator_learning_rate and critic_learning_rate. tests/experiments checks this.
 """
 
 import contextlib
 import dataclasses
-import functools
 import itertools
 import json
 import os
 import platform
 import sys
 import time
-from typing import Any
-from typing import Callable
-from typing import Dict
-from typing import Iterator
-from typing import NamedTuple
-from typing import Optional
-from typing import Sequence
-from typing import Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from absl import flags
 
 from wgan_tf1 import config as configs
-from wgan_tf1 import console
-from wgan_tf1 import files
+from wgan_tf1 import console, files
 from wgan_tf1.config import Config
 from wgan_tf1.errors import UserError
 
 FLAGS = flags.FLAGS
 VERDICTS = {True: 'reproduced', False: 'not reproduced', None: 'not testable here'}
+_LEARNING_RATES = ('generator_learning_rate', 'critic_learning_rate')
+
+Json = Dict[str, Any]  # settings, or numbers
 
 
 class Claim(NamedTuple):
@@ -49,28 +49,43 @@ class Claim(NamedTuple):
   text: str  # what the source says, in our words
   source: str  # paper and figure, or post
   rule: str  # what decides, in words: the same as `holds`
-  holds: Callable[[dict], Any]  # numbers -> True, False, or None where they cannot say
-  measured: Callable[[dict], str]  # numbers -> what was found, in a few words
-  published: str = 'no number'  # the number that the source prints, where it prints one
+  holds: Callable[[Json], Any]  # numbers -> True, False, or None where they cannot tell
+  measured: Callable[[Json], str]  # numbers -> what was found, in a few words
+  published: str = 'no number'  # the number that the source prints, if it prints one
 
 
 class Run(NamedTuple):
   """What `measure` is given beside its settings."""
 
-  part: Callable[..., Any]  # (name, function of no arguments that returns JSON values) -> its value, kept on disk
+  part: Callable[..., Any]  # (name, function of no arguments that returns JSON values, Config or None) -> cached value
   data_dir: str  # directory of the data sets
   folder: str = '.'  # directory of the results, for what is too large to be a part
 
 
+def config(settings: Json, run: Run, **overrides: Any) -> Config:
+  """Returns the `Config` of a run.
+
+  Args:
+    settings: an experiment's; those that are fields of `Config` are used, and learning_rate, which is both networks'.
+    run: as `measure` is given it.
+    **overrides: the same; they win over `settings`. None leaves the preset's value.
+  """
+  names = {'learning_rate', *configs.FIELDS}
+  fields = dict({name: value for name, value in settings.items() if name in names}, **overrides)
+  if 'learning_rate' in fields:
+    fields.update(dict.fromkeys(_LEARNING_RATES, fields.pop('learning_rate')))
+  return configs.make(data_dir=run.data_dir, **fields)
+
+
 def grid(
-  run: Run, make: Callable[..., Config], compute: Callable[[Config], Any], *axes: Sequence[Any]
+  run: Run, make: Callable[..., Config], compute: Callable[..., Any], *axes: Iterable[Any]
 ) -> Dict[Tuple[Any, ...], Any]:
   """Computes a part for each point of a grid.
 
   Args:
     run: as `measure` is given it.
     make: function of a point, one argument for each axis, that returns its `Config`.
-    compute: function of a `Config` that returns JSON values.
+    compute: function of a `Config`, and then of the point as `make` is, that returns JSON values.
     *axes: the values of each axis. Points are computed in the order of `itertools.product`.
 
   Returns:
@@ -78,32 +93,31 @@ def grid(
   """
   found = {}
   for point in itertools.product(*axes):
-    config = make(*point)
-    name = '-'.join(str(value).replace('/', '-').replace(' = ', '-').replace(' ', '-') for value in point)
-    found[point] = run.part(name, functools.partial(compute, config), config)
+    made = make(*point)
+    name = '-'.join(str(value) for value in point).replace(' = ', '-').replace('/', '-').replace(' ', '-')
+    found[point] = run.part(name, lambda made=made, point=point: compute(made, *point), made)
   return found
 
 
-def _read(path):
+def _read(path: str) -> Optional[Json]:
   try:
     with open(path) as f:
       return json.load(f)
   except FileNotFoundError:
     return None
   except (OSError, ValueError) as e:
-    raise UserError('%s cannot be read (%s): delete it, and it is measured anew' % (path, e))
+    raise UserError('%s cannot be read (%s). Delete it to measure again' % (path, e)) from e
 
 
-def _write(path, value):
-  """Writes JSON; a number that is not finite is a mistake here, since JSON has none."""
+def _write(path: str, value: Json) -> None:
+  """Writes JSON; a number that is not finite is a mistake here, since JSON cannot express it."""
   files.write_file(path, (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + '\n').encode())
 
 
-def _parts(out_dir, name, settings, machines, earlier):
+def _parts(out_dir: str, name: str, settings: Json, machines: Set[str], earlier: List[float]) -> Callable[..., Any]:
   """Returns a function that computes a part once for the same settings, so that a stopped run loses little.
 
-  What each was computed on is added to the set `machines`; the seconds that it took, if in a run before this one, to
-  the list `earlier`.
+  It adds what a part was computed on to `machines`, and the seconds that an earlier run took for it to `earlier`.
   """
 
   def part(key: str, compute: Callable[[], Any], config: Optional[Config] = None) -> Any:
@@ -123,17 +137,19 @@ def _parts(out_dir, name, settings, machines, earlier):
   return part
 
 
-def _without_places(config: Optional[Config]) -> Optional[Dict[str, Any]]:
-  """Returns what of a config the numbers depend on, as JSON has it; None for None."""
-  return config and {k: v for k, v in dataclasses.asdict(config).items() if k not in ('data_dir', 'run_dir')}
+def _without_places(config: Optional[Config]) -> Optional[Json]:
+  """Returns the fields of a config that the numbers depend on; None for None."""
+  if config is None:
+    return None
+  return {name: value for name, value in dataclasses.asdict(config).items() if name not in ('data_dir', 'run_dir')}
 
 
-def run(experiment, quick, out_dir, data_dir):
-  """Runs an experiment, unless its results with these settings are there already.
+def run(experiment: Any, quick: bool, out_dir: str, data_dir: str) -> Json:
+  """Runs an experiment, unless its results with these settings exist already.
 
   Args:
     experiment: a module as described above.
-    quick: whether to take the quick settings.
+    quick: whether to use the quick settings.
     out_dir: directory for NAME.json, NAME.png, and parts/ while it runs.
     data_dir: directory of the data sets.
 
@@ -141,56 +157,55 @@ def run(experiment, quick, out_dir, data_dir):
     What NAME.json holds: name, title, quick, settings, numbers, claims, machine, seconds.
 
   Raises:
-    UserError: if the data cannot be had, or the directory not be written.
+    UserError: if the data cannot be loaded, or the directory cannot be written.
   """
   name = experiment.__spec__.name.split('.')[-1]  # not __name__, which is __main__ on the command line
-  # What JSON makes of it: tuples and lists compare as equal.
+  # As JSON has them: tuples and lists compare as equal.
   settings = json.loads(json.dumps(experiment.SETTINGS['quick' if quick else 'full']))
   path = os.path.join(out_dir, name + '.json')
-  try:
+  with files.user_errors('out_dir=%s cannot be written' % out_dir, 'Use another --out_dir'):
     os.makedirs(out_dir, exist_ok=True)
-  except OSError as e:
-    raise UserError('out_dir=%s cannot be written: %s' % (out_dir, e))
   done = _read(path)
   if done is not None and done['settings'] == settings:
     return done
-  started, machines, earlier = time.time(), set(), []
+  started = time.time()
+  machines: Set[str] = set()
+  earlier: List[float] = []
   numbers = experiment.measure(settings, Run(_parts(out_dir, name, settings, machines, earlier), data_dir, out_dir))
-  claims = [
-    dict(text=claim.text, source=claim.source, rule=claim.rule, published=claim.published,
-         measured=claim.measured(numbers),
-         verdict='not testable here' if quick else VERDICTS[claim.holds(numbers)])
-    for claim in experiment.CLAIMS
-  ]  # fmt: skip
-  result = dict(name=name, title=experiment.TITLE, quick=quick, settings=settings, numbers=numbers, claims=claims,
-                machine='; '.join(sorted(machines)) or machine(),
-                seconds=round(time.time() - started + sum(earlier), 1))  # fmt: skip
+  claims = []
+  for claim in experiment.CLAIMS:
+    said = dict(text=claim.text, source=claim.source, rule=claim.rule, published=claim.published)
+    verdict = VERDICTS[None if quick else claim.holds(numbers)]
+    claims.append(dict(said, measured=claim.measured(numbers), verdict=verdict))
+  result = dict(name=name, title=experiment.TITLE, quick=quick, settings=settings, numbers=numbers, claims=claims)
+  result['machine'] = '; '.join(sorted(machines)) or machine()
+  result['seconds'] = round(time.time() - started + sum(earlier), 1)
   experiment.plot(numbers).savefig(os.path.join(out_dir, name + '.png'), dpi=100)
-  _write(path, result)  # last: it says that all is there
+  _write(path, result)  # last: it tells that everything is written
   return result
 
 
-def machine():
+def machine() -> str:
   """Returns, in one line, what the numbers were measured on."""
   model = platform.processor() or platform.machine()
   with contextlib.suppress(OSError), open('/proc/cpuinfo') as f:
     model = next((line.split(':')[1].strip() for line in f if line.startswith('model name')), model)
-  parts = [model, '%d cores' % os.cpu_count(), 'Python ' + platform.python_version()]
+  parts = [model, '%d cores' % (os.cpu_count() or 1), 'Python ' + platform.python_version()]
   if 'tensorflow' in sys.modules:
     parts.append('TensorFlow ' + sys.modules['tensorflow'].__version__)
   return ', '.join(parts)
 
 
-def main(experiment):
+def main(experiment: Any) -> None:
   """The command line of an experiment: `python -m experiments.NAME [--quick] [--out_dir=DIR] [--data_dir=DIR]`."""
   flags.DEFINE_boolean('quick', False, 'small settings, under a minute: they show that it runs, and decide no claim.')
   flags.DEFINE_string('out_dir', None, 'directory for the results. Default: results, with --quick results/quick.')
   flags.DEFINE_string('data_dir', configs.make().data_dir, 'directory that holds the data sets.')
 
-  for name in ('quick', 'out_dir', 'data_dir'):  # as if the experiment had defined them: --help lists its own alone
+  for name in ('quick', 'out_dir', 'data_dir'):  # as if the experiment had defined them: --help lists only its own
     FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
 
-  def go():
+  def go() -> None:
     out_dir = FLAGS.out_dir or (os.path.join('results', 'quick') if FLAGS.quick else 'results')
     result = run(experiment, FLAGS.quick, out_dir, FLAGS.data_dir)
     print('%s (%.0f s)' % (result['title'], result['seconds']))
@@ -203,7 +218,7 @@ def main(experiment):
 
 @contextlib.contextmanager
 def trainer(config: Config, **kwargs: Any) -> Iterator[Any]:
-  """Yields a `training.Trainer` of a config; the rest as for `training.new_trainer`."""
+  """Yields a `training.Trainer` of a config; the other arguments are those of `training.new_trainer`."""
   with console.quiet_tensorflow():
     from wgan_tf1 import training
   with training.new_trainer(config, **kwargs) as made:
@@ -217,11 +232,18 @@ def steps(made: Any) -> Iterator[Tuple[int, Dict[str, float]]]:
     yield made.global_step, {tag: float(value) for tag, value in (scalars or {}).items()}
 
 
-def figure(width=8.0, height=4.5):
-  """Returns an empty matplotlib Figure of so many inches, with a canvas that writes PNG files."""
+def figure(width: float = 8.0, height: float = 4.5) -> Any:
+  """Returns an empty matplotlib Figure, its size in inches, with a canvas that writes PNG files."""
   from matplotlib.backends.backend_agg import FigureCanvasAgg
   from matplotlib.figure import Figure
 
   drawn = Figure(figsize=(width, height))
   FigureCanvasAgg(drawn)
+  return drawn
+
+
+def with_legend(drawn: Any, axes: Any, columns: int, top: float = 0.92, **kwargs: Any) -> Any:
+  """Lays a Figure out below a legend of what is drawn on `axes`, from `top` of its height down; returns the Figure."""
+  drawn.legend(*axes.get_legend_handles_labels(), loc='upper center', ncol=columns, frameon=False, **kwargs)
+  drawn.tight_layout(rect=[0, 0, 1, top])
   return drawn

@@ -6,36 +6,41 @@ Two parallel lines (WGAN, 1701.07875, example 1 and figure 1) and two Gaussians.
 the fake points are fed, and no generator is trained.
 """
 
+import functools
 import math
 import sys
+from typing import Any, Callable, Iterator, Sequence, Tuple
 
 import numpy as np
 
 from experiments import common
-from wgan_tf1 import config as configs
-from wgan_tf1.evaluation import metrics
-from wgan_tf1.evaluation import published
+from experiments.common import Json
+from wgan_tf1.config import Config
+from wgan_tf1.evaluation import metrics, published
+from wgan_tf1.evaluation.distances import earth_movers_distance
 
 TITLE = 'Distances between two lines and between two Gaussians, exact and estimated'
 
 # Algorithm 1 of either paper; the toy presets follow the WGAN-GP code, which has another penalty weight and beta1.
-_VARIANTS = {'clip': {}, 'gp': {'penalty_weight': 10.0, 'beta1': 0.0}, 'gan': {}}
+CRITICS = dict(preset='toy-8gaussians', fixed_generator=True,
+               variants={'clip': {}, 'gp': {'penalty_weight': 10.0, 'beta1': 0.0}, 'gan': {}})  # fmt: skip
+FLOOR = 1e-10  # what numerical code likes to add to a density before its logarithm
 SETTINGS = {
   'full': dict(
-    variants=_VARIANTS, width=128, batch_size=256, critic_updates=1500, held_out=10000, seed=0,
+    CRITICS, width=128, batch_size=256, critic_updates=1500, held_out=10000, seed=0, floor=FLOOR,
     distances={'lines': [0.0, 0.125, 0.25, 0.5, 1.0], 'gaussians': [0.0, 1.0, 2.0, 4.0, 8.0]},
     farthest=35.0, curve_points=141, matched=400,
   ),
   'quick': dict(
-    variants=_VARIANTS, width=8, batch_size=32, critic_updates=15, held_out=200, seed=0,
+    CRITICS, width=8, batch_size=32, critic_updates=15, held_out=200, seed=0, floor=FLOOR,
     distances={'lines': [0.0, 1.0], 'gaussians': [0.0, 2.0]}, farthest=35.0, curve_points=8, matched=50,
   ),
 }  # fmt: skip
 LOG_2 = math.log(2)
-FLOOR = 1e-10  # what numerical code likes to add to a density before its logarithm
+Draw = Callable[[int, Any], Tuple[np.ndarray, np.ndarray]]
 
 
-def draw(kind, distance, n, random):
+def draw(kind: str, distance: float, n: int, random: Any) -> Tuple[np.ndarray, np.ndarray]:
   """Draws n real points and n fake ones.
 
   Args:
@@ -55,8 +60,8 @@ def draw(kind, distance, n, random):
   return pair[0].astype(np.float32), pair[1].astype(np.float32)
 
 
-def trained(config, samples, updates):
-  """Trains a critic anew on each of several pairs of distributions, of which neither is a generator's.
+def trained(config: Config, samples: Sequence[Draw], updates: int) -> Iterator[Tuple[Draw, Any]]:
+  """Trains a critic from new weights on each of several pairs of distributions, neither of them a generator's.
 
   Args:
     config: of a toy preset with a fixed generator, whose fake points are the real ones and a latent each.
@@ -64,21 +69,26 @@ def trained(config, samples, updates):
     updates: critic updates to make on each.
 
   Yields:
-    (sample, `graph.Graph`, session) for each pair: trained, and with TensorFlow's default graph set to its own.
+    (sample, `training.Trainer`) of each pair: trained, and with TensorFlow's default graph set to its own.
   """
-  with common.session_of(config) as (graph, session):
+  with common.trainer(config) as trainer:
     import tensorflow.compat.v1 as tf
 
     initialize = tf.global_variables_initializer()
     for sample in samples:
-      session.run(initialize)  # to other weights each time: the initial values are drawn on from where they stopped
+      trainer.session.run(initialize)  # other weights each time: the initial values' streams go on
       for update in range(updates):
-        real, fake = sample(config.batch_size, np.random.RandomState([config.seed, 0, update]))
-        session.run(graph.train_critic, {graph.real: real, graph.latents: fake - real})
-      yield sample, graph, session
+        pair = sample(config.batch_size, np.random.RandomState([config.seed, 0, update]))
+        trainer.critic_update(feed=feed_of(trainer, *pair))
+      yield sample, trainer
 
 
-def estimates(config, settings):
+def feed_of(trainer: Any, real: np.ndarray, fake: np.ndarray) -> Any:
+  """Returns the feed of points for a fixed generator, which adds a latent to each real point."""
+  return {trainer.graph.real: real, trainer.graph.latents: fake - real}
+
+
+def estimates(config: Config, settings: Json) -> Json:
   """Trains a critic at each distance of each kind, and returns what it says of points that it was not trained on.
 
   Returns:
@@ -86,20 +96,19 @@ def estimates(config, settings):
     and for gan kl, mean logit of real points, which is log p(x) / q(x) where the discriminator is at its best.
   """
   pairs = [(kind, distance) for kind, distances in settings['distances'].items() for distance in distances]
-  samples = [lambda n, random, pair=pair: draw(*pair, n=n, random=random) for pair in pairs]
-  found = {kind: [] for kind in settings['distances']}
-  trainings = trained(config, samples, settings['critic_updates'])
-  for (kind, distance), (sample, graph, session) in zip(pairs, trainings):
-    real, fake = sample(settings['held_out'], np.random.RandomState([config.seed, 1]))
-    feed = {graph.real: real, graph.latents: fake - real}
-    estimate, scores = session.run([graph.scalars[graph.estimate], graph.real_scores], feed)
+  samples = [functools.partial(draw, *pair) for pair in pairs]
+  found: Json = {kind: [] for kind in settings['distances']}
+  for (kind, distance), (sample, trainer) in zip(pairs, trained(config, samples, settings['critic_updates'])):
+    graph, pair = trainer.graph, sample(settings['held_out'], np.random.RandomState([config.seed, 1]))
+    fetches = [graph.scalars[graph.estimate], graph.real_scores]
+    estimate, scores = trainer.session.run(fetches, feed_of(trainer, *pair))
     found[kind].append(dict(distance=distance, estimate=float(estimate)))
     if config.variant == 'gan':
       found[kind][-1]['kl'] = float(scores.mean())
   return found
 
 
-def exact_lines(distance, n):
+def exact_lines(distance: float, n: int) -> Json:
   """Distances between n points on each of two parallel lines, side by side, by the definitions.
 
   Returns:
@@ -112,14 +121,14 @@ def exact_lines(distance, n):
   kl = float(metrics.kullback_leibler(p, q))
   return dict(
     distance=distance,
-    wasserstein=float(metrics.earth_movers_distance(*lines)),
+    wasserstein=float(earth_movers_distance(*lines)),
     jensen_shannon=float(metrics.jensen_shannon(p, q)),
     kullback_leibler=kl if math.isfinite(kl) else None,
     total_variation=float(np.abs(p - q).sum() / 2),
   )
 
 
-def exact_gaussians(distance):
+def exact_gaussians(distance: float) -> Json:
   """Distances between N(0, 1) and N(distance, 1); a second axis on which they agree changes none of them.
 
   Returns:
@@ -139,7 +148,7 @@ def exact_gaussians(distance):
   )
 
 
-def measure(settings, run):
+def measure(settings: Json, run: common.Run) -> Json:
   """Returns exact curves and, for each kind, variant and distance, a trained network's estimate."""
   distances = np.linspace(0, settings['farthest'], settings['curve_points'])
   exact = {
@@ -147,13 +156,14 @@ def measure(settings, run):
     'gaussians': [exact_gaussians(distance) for distance in settings['distances']['gaussians']],
     'gaussian_curve': [exact_gaussians(float(distance)) for distance in distances],
   }
-  found = {}
-  for variant, overrides in settings['variants'].items():
-    config = configs.make(
-      'toy-8gaussians', variant, fixed_generator=True, width=settings['width'], batch_size=settings['batch_size'],
-      seed=settings['seed'], **overrides)  # fmt: skip
-    for kind, rows in run.part(variant, lambda: estimates(config, settings)).items():
-      found['%s %s' % (kind, variant)] = rows
+  variants = settings['variants']
+  parts = common.grid(
+    run,
+    lambda variant: common.config(settings, run, variant=variant, **variants[variant]),
+    lambda config, variant: estimates(config, settings),
+    variants,
+  )  # fmt: skip
+  found = {'%s %s' % (kind, variant): rows for (variant,), of in parts.items() for kind, rows in of.items()}
   rows = [
     {'metric': metric, 'dataset': 'parallel_lines', 'system': 'exact', 'value': line[name], 'deviation': None,
      'source': 'here', 'note': 'infinite' if line[name] is None else '',
@@ -165,7 +175,7 @@ def measure(settings, run):
   return dict(exact=exact, trained=found, penalty_weight=settings['variants']['gp']['penalty_weight'], rows=rows)
 
 
-def agrees_with_theory(numbers):
+def agrees_with_theory(numbers: Json) -> bool:
   """Whether the lines' distances are those that example 1 gives, for every distance."""
   printed = {
     (row['metric'], row['protocol']['distance']): row['value']
@@ -186,7 +196,7 @@ def agrees_with_theory(numbers):
   return True
 
 
-def rises_with(rows, exact):
+def rises_with(rows: Sequence[Json], exact: Sequence[Json]) -> Tuple[bool, float]:
   """Returns (whether each estimate is above the one before, Pearson's correlation with the exact W)."""
   found = [row['estimate'] for row in rows]
   rises = all(b > a for a, b in zip(found, found[1:]))
@@ -195,7 +205,7 @@ def rises_with(rows, exact):
   return rises, float(np.corrcoef(found, [row['wasserstein'] for row in exact])[0, 1])
 
 
-def slope_left(curve, name):
+def slope_left(curve: Sequence[Json], name: str) -> float:
   """Slope of a curve over its last piece, as a share of its largest slope."""
   slopes = np.diff([row[name] for row in curve]) / np.diff([row['distance'] for row in curve])
   return float(slopes[-1] / slopes.max())
@@ -295,7 +305,7 @@ REMARKS = (
 _LABELS = {'clip': 'clipped critic', 'gp': 'penalised critic', 'gan': 'discriminator'}
 
 
-def penalised_optimum(distance, weight):
+def penalised_optimum(distance: Any, weight: float) -> Any:
   """What a penalised critic finds at its best between a distribution and itself, shifted.
 
   A linear critic of slope g has g W - lambda (g - 1)^2 to gain: most with g = 1 + W / (2 lambda), an estimate of
@@ -320,7 +330,7 @@ def _draw_estimates(axes, numbers, kind):
   axes.set(ylabel='Wasserstein distance', ylim=(None, 1.5 * axes.get_ylim()[1]))
 
 
-def plot(numbers):
+def plot(numbers: Json) -> Any:
   """Draws W above JS and KL: lines on the left, Gaussians in the middle, and exact curves far out on the right."""
   figure = common.figure(8, 6.4)
   axes = figure.subplots(2, 3)

@@ -7,8 +7,7 @@ import json
 import os
 import sys
 
-from experiments import common
-from experiments import image_runs
+from experiments import common, image_runs
 from wgan_tf1 import config as configs
 from wgan_tf1 import console
 

@@ -6,29 +6,29 @@ of updates are this project's, not theirs.
 """
 
 import sys
+from typing import Any
 
 import numpy as np
 
 from experiments import common
-from wgan_tf1 import config as configs
-from wgan_tf1.data import datasets
-from wgan_tf1.data import points
-from wgan_tf1.evaluation import metrics
-from wgan_tf1.evaluation import published
+from experiments.common import Json
+from wgan_tf1.config import Config
+from wgan_tf1.data import datasets, points
+from wgan_tf1.evaluation import metrics, published
 
 TITLE = 'Modes captured and share of high-quality samples, ring of 8 and grid of 25'
 
 # Chosen on one run of the ring, seed 0: the presets' learning rates are for 100,000 steps at width 512.
 _VARIANTS = {
-  'clip': dict(generator_learning_rate=5e-4, critic_learning_rate=5e-4),
-  'gp': dict(generator_learning_rate=1e-3, critic_learning_rate=1e-3),
-  'gan': dict(generator_learning_rate=2e-4, critic_learning_rate=2e-4),
+  'clip': dict(learning_rate=5e-4),
+  'gp': dict(learning_rate=1e-3),
+  'gan': dict(learning_rate=2e-4),
 }
+_COMMON = dict(variants=_VARIANTS, latent_stream=1)
 SETTINGS = {
-  'full': dict(datasets=['8gaussians', '25gaussians'], variants=_VARIANTS, seeds=5, width=64, generator_steps=2000,
-               looks=10, samples=2500),
-  'quick': dict(datasets=['25gaussians'], variants=_VARIANTS, seeds=2, width=8, generator_steps=4, looks=2,
-                samples=200),
+  'full': dict(_COMMON, presets=['toy-8gaussians', 'toy-25gaussians'], seeds=[0, 1, 2, 3, 4], width=64,
+               generator_steps=2000, looks=10, samples=2500),
+  'quick': dict(_COMMON, presets=['toy-25gaussians'], seeds=[0, 1], width=8, generator_steps=4, looks=2, samples=200),
 }  # fmt: skip
 NAMES = {'8gaussians': 'ring of 8', '25gaussians': 'grid of 25'}
 
@@ -67,21 +67,25 @@ def _penalty_better(numbers):
   return True
 
 
-def _say(numbers, what, form):
+def _say(numbers, what, scale, form):
+  """'ring of 8: clip MEAN+-DEVIATION, ...; ...' of the last modes or shares."""
+
+  def of(values):
+    return form % (scale * np.mean(values), scale * np.std(values, ddof=1))
+
   return '; '.join(
-    '%s: %s'
-    % (
-      NAMES[dataset],
-      ', '.join('%s %s' % (v, form(_final(numbers, dataset, v, what))) for v in numbers['runs'][dataset]),
-    )
-    for dataset in numbers['runs']
+    '%s: %s' % (NAMES[dataset], ', '.join('%s %s' % (v, of(_final(numbers, dataset, v, what))) for v in variants))
+    for dataset, variants in numbers['runs'].items()
   )
 
 
-_modes = lambda numbers: _say(numbers, 'modes', lambda x: '%.1f+-%.1f modes' % (np.mean(x), np.std(x, ddof=1)))
-_shares = lambda numbers: _say(
-  numbers, 'shares', lambda x: '%.1f+-%.1f %%' % (100 * np.mean(x), 100 * np.std(x, ddof=1))
-)
+def _modes(numbers):
+  return _say(numbers, 'modes', 1, '%.1f+-%.1f modes')
+
+
+def _shares(numbers):
+  return _say(numbers, 'shares', 100, '%.1f+-%.1f %%')
+
 
 CLAIMS = [
   common.Claim(
@@ -118,47 +122,54 @@ def _published(dataset):
   ]
 
 
-def _train(config, settings):
+def _covered(drawn, dataset):
+  """Returns (modes captured, share of high-quality samples) of points."""
+  modes, share = metrics.mode_coverage(drawn, points.mode_centres(dataset), points.mode_deviation(dataset))
+  return int(modes), float(share)
+
+
+def _train(config: Config, settings: Json) -> Json:
   """Trains; returns modes and shares [looks], at equal distances of steps, and the samples at the end."""
-  dataset = datasets.load(config)
-  latents = np.random.RandomState([config.seed, 1]).normal(size=[settings['samples'], config.latent_size])
-  modes, shares = [], []
-  with common.session_of(config) as (graph, session):
-    for step, _ in common.train(config, dataset, graph, session):
+  stream = [config.seed, settings['latent_stream']]
+  latents = np.random.RandomState(stream).normal(size=[settings['samples'], config.latent_size])
+  looks = []
+  with common.trainer(config) as trainer:
+    for step, _ in common.steps(trainer):
       if step * settings['looks'] % config.generator_steps == 0:
-        points = session.run(graph.samples, {graph.sample_latents: latents})
-        found = metrics.mode_coverage(points, points.mode_centres(dataset.name), points.mode_deviation(dataset.name))
-        modes.append(int(found[0]))
-        shares.append(float(found[1]))
-  points = np.clip(points[:500].astype(np.float64), -1e3, 1e3)
-  return dict(modes=modes, shares=shares, samples=np.round(points, 3).tolist() if config.seed == 0 else None)
+        drawn = trainer.session.run(trainer.graph.samples, {trainer.graph.sample_latents: latents})
+        looks.append(_covered(drawn, config.dataset))
+  modes, shares = map(list, zip(*looks))
+  drawn = np.clip(drawn[:500].astype(np.float64), -1e3, 1e3)
+  return dict(modes=modes, shares=shares, samples=np.round(drawn, 3).tolist() if config.seed == 0 else None)
 
 
-def measure(settings, run):
+def measure(settings: Json, run: common.Run) -> Json:
   """Returns the numbers: 'runs' of each data set, variant and seed, the real data's, and the published rows."""
-  numbers = dict(runs={}, real={}, modes={}, published={}, generator_steps=settings['generator_steps'])
-  for dataset in settings['datasets']:
-    centres = points.mode_centres(dataset)
-    real = datasets.load(configs.make('toy-' + dataset)).validation[: settings['samples']]
-    modes, share = metrics.mode_coverage(real, centres, points.mode_deviation(dataset))
-    numbers['real'][dataset] = dict(modes=int(modes), share=float(share), samples=np.round(real[:500], 3).tolist())
-    numbers['modes'][dataset] = len(centres)
-    numbers['published'][dataset] = _published(dataset)
-    numbers['runs'][dataset] = {variant: [] for variant in settings['variants']}
-  for seed in range(settings['seeds']):
-    for dataset in settings['datasets']:
-      for variant, overrides in settings['variants'].items():
-        config = configs.make('toy-' + dataset, variant, width=settings['width'], seed=seed,
-                              generator_steps=settings['generator_steps'], **overrides)  # fmt: skip
-        found = run.part('%s-%s-%d' % (dataset, variant, seed), lambda: _train(config, settings))
-        numbers['runs'][dataset][variant].append(found)
+  variants, seeds = settings['variants'], settings['seeds']
+  found = common.grid(
+    run,
+    lambda seed, preset, variant: common.config(
+      settings, run, seed=seed, preset=preset, variant=variant, **variants[variant]
+    ),
+    lambda config, *point: _train(config, settings),
+    seeds, settings['presets'], variants,
+  )  # fmt: skip
+  numbers: Json = dict(runs={}, real={}, modes={}, published={}, generator_steps=settings['generator_steps'])
+  for preset in settings['presets']:
+    dataset = datasets.load(common.config(settings, run, preset=preset))
+    real = dataset.validation[: settings['samples']]
+    modes, share = _covered(real, dataset.name)
+    numbers['real'][dataset.name] = dict(modes=modes, share=share, samples=np.round(real[:500], 3).tolist())
+    numbers['modes'][dataset.name] = len(points.mode_centres(dataset.name))
+    numbers['published'][dataset.name] = _published(dataset.name)
+    numbers['runs'][dataset.name] = {v: [found[seed, preset, v] for seed in seeds] for v in variants}
   numbers['rows'] = _rows(numbers, settings)
   return numbers
 
 
 def _rows(numbers, settings):
   """The rows that the tables lack, as published.json has its own: mean and deviation over the seeds."""
-  protocol = dict(samples=settings['samples'], trials=settings['seeds'], steps=settings['generator_steps'])
+  protocol = dict(samples=settings['samples'], trials=len(settings['seeds']), steps=settings['generator_steps'])
   systems = {'clip': 'WGAN', 'gp': 'WGAN-GP', 'gan': 'GAN'}
   return [
     dict(
@@ -182,7 +193,7 @@ REMARKS = (
 )
 
 
-def plot(numbers):
+def plot(numbers: Json) -> Any:
   """Of each mixture: modes and shares over the steps, mean and range of the seeds; and seed 0's last samples."""
   figure = common.figure(8.0, 0.5 + 4.8 * len(numbers['runs']))
   grid = figure.add_gridspec(2 * len(numbers['runs']), 6, height_ratios=[1, 1.1] * len(numbers['runs']))

@@ -6,48 +6,46 @@ networks have the optimizer, and clipping comes before each critic update, as in
 """
 
 import sys
+from typing import Any
 
 import numpy as np
 
 from experiments import common
-from wgan_tf1 import config as configs
-from wgan_tf1.data import batches
-from wgan_tf1.data import datasets
+from experiments.common import Json
+from wgan_tf1.config import Config
 
 TITLE = "Momentum on a clipped critic: the cosine between the optimizer's step and the gradient"
 
-_OPTIMIZERS = [
-  {'optimizer': 'adam', 'beta1': 0.9},
-  {'optimizer': 'adam', 'beta1': 0.5},
-  {'optimizer': 'adam', 'beta1': 0.0},
-  {'optimizer': 'rmsprop'},
-]
+_OPTIMIZERS: Json = {
+  'Adam 0.9': {'optimizer': 'adam', 'beta1': 0.9},
+  'Adam 0.5': {'optimizer': 'adam', 'beta1': 0.5},
+  'Adam 0': {'optimizer': 'adam', 'beta1': 0.0},
+  'RMSProp': {'optimizer': 'rmsprop'},
+}
+_COMMON = dict(preset='blog-mnist', variant='clip', clip_order='before', unstable_factor=2.0)
 SETTINGS = {
-  'full': dict(dataset='mnist', optimizers=_OPTIMIZERS, learning_rates=[5e-4, 5e-3], width=8, batch_size=64,
+  'full': dict(_COMMON, dataset='mnist', optimizers=_OPTIMIZERS, learning_rates=[5e-4, 5e-3], width=8, batch_size=64,
                generator_steps=250, window=50),
-  'quick': dict(dataset='digits', optimizers=[_OPTIMIZERS[0], _OPTIMIZERS[2], _OPTIMIZERS[3]], learning_rates=[5e-3],
-                width=2, batch_size=8, generator_steps=6, window=2),
+  'quick': dict(_COMMON, dataset='digits', optimizers={k: v for k, v in _OPTIMIZERS.items() if k != 'Adam 0.5'},
+                learning_rates=[5e-3], width=2, batch_size=8, generator_steps=6, window=2),
 }  # fmt: skip
 FEW = 10  # steps of a kind, below which nothing is said of them
 
 
-def _label(optimizer):
-  return 'Adam %g' % optimizer['beta1'] if optimizer['optimizer'] == 'adam' else 'RMSProp'
-
-
-def cosine(a, b):
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
   """Cosine of the angle between two vectors, in float64; 0.0 if one of them is zero."""
   a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
   norms = np.linalg.norm(a) * np.linalg.norm(b)
   return float(np.dot(a, b) / norms) if norms else 0.0
 
 
-def unstable(estimates, window):
-  """Where the estimate leaves what it was: below half, or above twice, the median of the `window` steps before.
+def unstable(estimates: np.ndarray, window: int, factor: float) -> np.ndarray:
+  """Where the estimate leaves its past: the median of the `window` steps before.
 
   Args:
     estimates: float [steps].
     window: steps; the first so many are never unstable, for want of a past.
+    factor: an estimate leaves its past if it is below 1 / `factor` of the median, or above `factor` times it.
 
   Returns:
     bool [steps].
@@ -56,8 +54,53 @@ def unstable(estimates, window):
   found = np.zeros(len(estimates), bool)
   for step in range(window, len(estimates)):
     median = np.median(estimates[step - window : step])
-    found[step] = not 0.5 * median <= estimates[step] <= 2 * median  # a median below 0 has none within
+    found[step] = not median / factor <= estimates[step] <= median * factor  # nothing is within a median below 0
   return found
+
+
+def _flat(tensors):
+  import tensorflow.compat.v1 as tf
+
+  return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], 0)
+
+
+def _train(config, *_):
+  """Trains; returns, of each generator step, the means of its critic updates' estimates and cosines."""
+  estimates, cosines = [], []
+  with common.trainer(config) as trainer:
+    import tensorflow.compat.v1 as tf
+
+    graph, session = trainer.graph, trainer.session
+    weights = _flat([v.read_value() for v in graph.critic_variables])
+    gradient = _flat(tf.gradients(graph.scalars['critic_loss'], graph.critic_variables))
+    while trainer.global_step < config.generator_steps:
+      while trainer.critic_updates_left > 0:
+        session.run(graph.before_critic)
+        # The latents depend only on the step counters: the update that follows has the same ones.
+        before, slope, estimate = session.run([weights, gradient, graph.scalars[graph.estimate]], trainer.feed())
+        trainer.critic_update()
+        cosines.append(cosine(session.run(weights).astype(np.float64) - before, -slope.astype(np.float64)))
+        estimates.append(float(estimate))
+      trainer.generator_update()
+  by_step = [np.reshape(values, [config.generator_steps, -1]).mean(axis=1).tolist() for values in (estimates, cosines)]
+  negative = float(np.mean(np.array(cosines) < 0))
+  return dict(estimates=by_step[0], cosines=by_step[1], first_cosine=cosines[0], negative_share=negative)
+
+
+def measure(settings: Json, run: common.Run) -> Json:
+  """Returns a list of 'runs', one for each learning rate and optimizer."""
+
+  def make(optimizer: str, rate: float) -> Config:
+    return common.config(settings, run, learning_rate=rate, **settings['optimizers'][optimizer])
+
+  found = common.grid(run, make, _train, settings['optimizers'], settings['learning_rates'])
+  runs = []
+  for rate in settings['learning_rates']:
+    for optimizer in settings['optimizers']:
+      curves = found[optimizer, rate]
+      bad = unstable(curves['estimates'], settings['window'], settings['unstable_factor']).tolist()
+      runs.append(dict(curves, optimizer=optimizer, learning_rate=rate, unstable=bad))
+  return dict(runs=runs, window=settings['window'], optimizers=list(settings['optimizers']))
 
 
 def _runs(numbers, *names):
@@ -69,7 +112,7 @@ def _counts(numbers):
 
   Steps without a past are left out.
   """
-  with_momentum = [run for run in numbers['runs'] if run['optimizer'] in ('Adam 0.9', 'Adam 0.5')]
+  with_momentum = _runs(numbers, 'Adam 0.9', 'Adam 0.5')
   negative = np.concatenate([np.array(run['cosines'][numbers['window'] :]) < 0 for run in with_momentum])
   bad = np.concatenate([np.array(run['unstable'][numbers['window'] :], bool) for run in with_momentum])
   return tuple(int(n) for n in (sum(bad & negative), sum(negative), sum(bad & ~negative), sum(~negative)))
@@ -86,9 +129,22 @@ def _unstable_steps(numbers, name):
   return sum(sum(run['unstable']) for run in _runs(numbers, name))
 
 
+def _more_than_rmsprop(numbers):
+  return _unstable_steps(numbers, 'Adam 0.9') >= max(FEW, 2 * _unstable_steps(numbers, 'RMSProp'))
+
+
 def _negative_share(numbers, name):
   """Share of critic updates whose cosine is below 0."""
   return float(np.mean([run['negative_share'] for run in _runs(numbers, name)]))
+
+
+def _only_with_momentum(numbers):
+  without = [_negative_share(numbers, name) for name in ('Adam 0', 'RMSProp')]
+  return _negative_share(numbers, 'Adam 0.9') > 0 and without == [0, 0]
+
+
+def _of_each(count, form, numbers):
+  return ', '.join('%s %s' % (name, form % count(numbers, name)) for name in numbers['optimizers'])
 
 
 CLAIMS = [
@@ -105,79 +161,17 @@ CLAIMS = [
     text='the negative cosines come from momentum',
     source='WGAN (1701.07875) section 3, on momentum',
     rule='some critic updates have one with beta1 = 0.9, and none with beta1 = 0 or RMSProp',
-    holds=lambda numbers: (
-      _negative_share(numbers, 'Adam 0.9') > 0
-      and _negative_share(numbers, 'Adam 0') == _negative_share(numbers, 'RMSProp') == 0
-    ),
-    measured=lambda numbers: (
-      'share of critic updates: '
-      + ', '.join('%s %.3f' % (name, _negative_share(numbers, name)) for name in numbers['optimizers'])
-    ),
+    holds=_only_with_momentum,
+    measured=lambda numbers: 'share of critic updates: ' + _of_each(_negative_share, '%.3f', numbers),
   ),
   common.Claim(
     text='a clipped critic is unstable at times with momentum, more than with RMSProp',
     source='WGAN (1701.07875) section 3, on momentum',
     rule='Adam with beta1 = 0.9 has at least %d unstable generator steps, and at least twice those of RMSProp' % FEW,
-    holds=lambda numbers: _unstable_steps(numbers, 'Adam 0.9') >= max(FEW, 2 * _unstable_steps(numbers, 'RMSProp')),
-    measured=lambda numbers: (
-      'unstable generator steps: '
-      + ', '.join('%s %d' % (name, _unstable_steps(numbers, name)) for name in numbers['optimizers'])
-    ),
+    holds=_more_than_rmsprop,
+    measured=lambda numbers: 'unstable generator steps: ' + _of_each(_unstable_steps, '%d', numbers),
   ),
 ]
-
-
-def _flat(tensors):
-  import tensorflow.compat.v1 as tf
-
-  return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], 0)
-
-
-def _train(config):
-  """Trains; returns, of each generator step, the means of its critic updates' estimates and cosines."""
-  import tensorflow.compat.v1 as tf
-
-  dataset = datasets.load(config)
-  estimates, cosines, done = [], [], 0
-  with common.session_of(config) as (graph, session):
-    weights = _flat([v.read_value() for v in graph.critic_variables])
-    gradient = _flat(tf.gradients(graph.scalars['critic_loss'], graph.critic_variables))
-    for step in range(1, config.generator_steps + 1):
-      while done < configs.critic_updates(config, step):
-        feed = {graph.real: batches.batch(config, dataset, done).real}
-        session.run(graph.before_critic)
-        # The latents are drawn by the step counters: the update that follows has the same ones.
-        before, slope, estimate = session.run([weights, gradient, graph.scalars[graph.estimate]], feed)
-        session.run(graph.train_critic, feed)
-        cosines.append(cosine(session.run(weights).astype(np.float64) - before, -slope.astype(np.float64)))
-        estimates.append(float(estimate))
-        done += 1
-      session.run(graph.train_generator, {graph.fake_count: config.generator_batch_size})
-  by_step = lambda values: np.reshape(values, [config.generator_steps, config.critic_steps]).mean(axis=1).tolist()
-  return dict(
-    estimates=by_step(estimates),
-    cosines=by_step(cosines),
-    first_cosine=cosines[0],
-    negative_share=float(np.mean(np.array(cosines) < 0)),
-  )
-
-
-def measure(settings, run):
-  """Returns a list of 'runs', one for each optimizer and learning rate."""
-  runs = []
-  for rate in settings['learning_rates']:
-    for optimizer in settings['optimizers']:
-      config = configs.make(
-        'blog-mnist', 'clip', dataset=settings['dataset'], data_dir=run.data_dir, width=settings['width'],
-        batch_size=settings['batch_size'], generator_steps=settings['generator_steps'], clip_order='before',
-        generator_learning_rate=rate, critic_learning_rate=rate, **optimizer
-      )  # fmt: skip
-      label = _label(optimizer)
-      found = run.part('%s-%g' % (label.replace(' ', '-'), rate), lambda: _train(config))
-      outliers = [bool(u) for u in unstable(found['estimates'], settings['window'])]
-      runs.append(dict(found, optimizer=label, learning_rate=rate, unstable=outliers))
-  return dict(runs=runs, window=settings['window'], optimizers=[_label(o) for o in settings['optimizers']])
-
 
 REMARKS = (
   'At the smaller learning rate the cosine of Adam with beta1 = 0.9 falls from 0.25 to about 0.1 at its unstable '
@@ -187,29 +181,25 @@ REMARKS = (
 )
 
 
-def plot(numbers):
+def plot(numbers: Json) -> Any:
   """Cosine and estimate over the generator steps, a column for each learning rate; dots where unstable."""
   rates = sorted({run['learning_rate'] for run in numbers['runs']})
   figure = common.figure(8.0, 5.0)
   axes = figure.subplots(2, len(rates), squeeze=False, sharex=True)
   for (top, bottom), rate in zip(np.transpose(axes), rates):
     for i, run in enumerate(run for run in numbers['runs'] if run['learning_rate'] == rate):
-      steps = np.arange(1, len(run['cosines']) + 1)
+      steps, bad = np.arange(1, len(run['cosines']) + 1), np.array(run['unstable'], bool)
       typical = np.median(np.abs(run['estimates'])) or 1.0
-      for panel, values in ((top, run['cosines']), (bottom, np.array(run['estimates']) / typical)):
+      for panel, values in ((top, np.array(run['cosines'])), (bottom, np.array(run['estimates']) / typical)):
         panel.plot(steps, values, linewidth=0.9, color='C%d' % i, label=run['optimizer'])
-        bad = np.array(run['unstable'], bool)
-        panel.plot(steps[bad], np.array(values)[bad], '.', markersize=4, color='C%d' % i)
-    top.axhline(0, color='black', linewidth=0.6)
+        panel.plot(steps[bad], values[bad], '.', markersize=4, color='C%d' % i)
     top.set_title('learning rate %g' % rate, fontsize=10)
-    bottom.axhline(0, color='black', linewidth=0.6)
     bottom.set_xlabel('generator steps')
+    for panel in (top, bottom):
+      panel.axhline(0, color='black', linewidth=0.6)
   axes[0, 0].set_ylabel('cosine of step\nand -gradient')
   axes[1, 0].set_ylabel("Wasserstein estimate\nover the run's median")
-  legend = axes[0, 0].get_legend_handles_labels()
-  figure.legend(*legend, loc='upper center', ncol=4, frameon=False, title='dots: unstable steps', fontsize=9)
-  figure.tight_layout(rect=[0, 0, 1, 0.89])
-  return figure
+  return common.with_legend(figure, axes[0, 0], 4, 0.89, title='dots: unstable steps', fontsize=9)
 
 
 if __name__ == '__main__':

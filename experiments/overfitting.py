@@ -1,74 +1,44 @@
 """Critics that overfit: 1,000 training images, estimates on them and on held-out ones. WGAN-GP, figure 5b."""
 
 import sys
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from experiments import common
-from experiments import image_runs
-from wgan_tf1 import console
-from wgan_tf1.data import batches
-from wgan_tf1.data import datasets
+from experiments import common, image_runs
+from experiments.common import Json
+from wgan_tf1.config import Config
+from wgan_tf1.data import batches, datasets
 
 TITLE = 'Overfitting: the estimate on 1,000 training images and on held-out ones'
 
 # The paper: large unregularised networks of which no more is said, 20,000 updates. Here: the post's MLPs, 256 wide, and
-# half as many updates.
+# half as many updates. The learning rates are the paper's, and for clipping the post preset's.
+_COMMON = dict(architecture='mlp', seed=0, variants={'gp': dict(learning_rate=1e-4), 'clip': dict(learning_rate=5e-4)})
 SETTINGS = {
   'full': dict(
-    dataset='mnist', image_size=32, architecture='mlp', width=256, batch_size=64, generator_steps=10000,
-    train_images=1000, measured_images=1000, measure_every=100, seed=0, constraints=['gp', 'clip'],
+    image_runs.FULL, **_COMMON, width=256, batch_size=64, generator_steps=10000, train_images=1000,
+    measured_images=1000, measure_every=100,
   ),
   'quick': dict(
-    dataset='digits', image_size=16, architecture='mlp', width=16, batch_size=16, generator_steps=12,
-    train_images=50, measured_images=50, measure_every=4, seed=0, constraints=['gp', 'clip'],
+    image_runs.QUICK, **_COMMON, width=16, batch_size=16, generator_steps=12, train_images=50, measured_images=50,
+    measure_every=4,
   ),
 }  # fmt: skip
-LEARNING_RATES = {'gp': 1e-4, 'clip': 5e-4}  # the paper's; the post preset's
-LABELS = {'gp': 'gradient penalty', 'clip': 'weight clipping'}
+PARTS = ('train', 'validation')
+_LABELS = {'gp': 'gradient penalty', 'clip': 'weight clipping'}
 
 
-def subset(dataset, train_images):
-  """Returns a `datasets.Dataset` of so many of its training images, drawn at random, the same ones at every call."""
+def subset(dataset: datasets.Dataset, train_images: int) -> datasets.Dataset:
+  """Returns so many of the training images, drawn at random, the same ones at every call; all held-out ones."""
   kept = np.sort(np.random.RandomState([0, 5]).permutation(len(dataset.train))[:train_images])
   labels = None if dataset.train_labels is None else dataset.train_labels[kept]  # MNIST's are read only where needed
   return dataset._replace(train=dataset.train[kept], train_labels=labels)
 
 
-def _run(settings, run, constraint):
-  """Returns {steps, train, validation, diverged}: estimates on equally many real and generated images."""
-  with console.quiet_tensorflow():
-    import tensorflow.compat.v1 as tf
-
-    from wgan_tf1 import graph as graphs
-
-  rate = LEARNING_RATES[constraint]
-  config = image_runs.make_config(settings, run, constraint, generator_learning_rate=rate, critic_learning_rate=rate)
-  dataset = subset(datasets.load(config), settings['train_images'])
-  count = settings['measured_images']
-  real = {name: batches.encode(config, images[:count]) for name, images in dataset._asdict().items() if name in PARTS}
-  found = dict(steps=[], train=[], validation=[], diverged=False)
-  with common.session_of(config) as (graph, session):
-    estimate = graph.scalars[graph.estimate]
-    try:
-      for step, _ in common.train(config, dataset, graph, session):
-        if step % settings['measure_every'] == 0:
-          found['steps'].append(step)
-          for name in PARTS:  # the same latents for both, which depend on the step counters alone
-            value = session.run(estimate, {graph.real: real[name], graph.fake_count: len(real[name])})
-            found[name].append(float('%.5g' % value))
-    except tf.errors.InvalidArgumentError as e:
-      if graphs.NOT_FINITE not in e.message:
-        raise
-      found['diverged'] = True
-  return found
-
-
-PARTS = ('train', 'validation')
-
-
-def analyse(found):
-  """Returns the curves of `_run` with what the claims are decided by.
+def analyse(found: Json) -> Json:
+  """Adds to a run's curves what decides the claims.
 
   Returns:
     dict: `found`, and gap, the mean of training less validation estimate over the last quarter, as a share of the mean
@@ -83,18 +53,36 @@ def analyse(found):
   return dict(found, gap=gap, trends=trends)
 
 
-def measure(settings, run):
-  """Trains under each constraint; numbers['runs'][constraint] is what `analyse` makes of it."""
-  constraints = settings['constraints']
-  return dict(runs={name: analyse(run.part(name, lambda: _run(settings, run, name))) for name in constraints})
+def measure(settings: Json, run: common.Run) -> Json:
+  """Trains with each constraint; numbers['runs'][variant] is what `analyse` makes of its curves.
+
+  The curves are steps, train, validation, diverged: estimates on equally many real and generated images.
+  """
+
+  def make(variant: str) -> Config:
+    return common.config(settings, run, variant=variant, **settings['variants'][variant])
+
+  def train(config: Config, variant: str) -> Json:
+    dataset = subset(datasets.load(config), settings['train_images'])
+    real = {name: batches.encode(config, getattr(dataset, name)[: settings['measured_images']]) for name in PARTS}
+    found: Json = dict(steps=[], train=[], validation=[], diverged=False)
+    with common.trainer(config, dataset=dataset) as trainer, image_runs.until_divergence(found):
+      for step, _ in common.steps(trainer):
+        if step % settings['measure_every'] == 0:
+          found['steps'].append(step)
+          for name in PARTS:  # the same latents for both, since they depend only on the step counters
+            estimate = trainer.graph.scalars[trainer.graph.estimate]
+            value = trainer.session.run(estimate, trainer.critic_feed(real[name]))
+            found[name].append(float('%.5g' % value))
+    return found
+
+  found = common.grid(run, make, train, settings['variants'])
+  return dict(runs={variant: analyse(curves) for (variant,), curves in found.items()})
 
 
-def _overfits(constraint):
-  def holds(numbers):
-    found = numbers['runs'][constraint]
-    return None if found['gap'] is None or found['diverged'] else found['gap'] >= 0.2
-
-  return holds
+def _overfits(variant, numbers):
+  found = numbers['runs'][variant]
+  return None if found['gap'] is None or found['diverged'] else found['gap'] >= 0.2
 
 
 def _parts_ways(numbers):
@@ -104,18 +92,15 @@ def _parts_ways(numbers):
   return trends['train'] >= 0.5 and trends['validation'] <= -0.5
 
 
-def _measured(constraint):
-  def measured(numbers):
-    found = numbers['runs'][constraint]
-    if found['gap'] is None:
-      return 'no positive training estimate in the last quarter'
-    shown = lambda name: 'none' if found['trends'][name] is None else '%.2f' % found['trends'][name]
-    return (
-      'in the last quarter the validation estimate is %.0f %% below the training one; trend over the second half: '
-      'training %s, validation %s' % (100 * found['gap'], shown('train'), shown('validation'))
-    )
-
-  return measured
+def _measured(variant, numbers):
+  found = numbers['runs'][variant]
+  if found['gap'] is None:
+    return 'no positive training estimate in the last quarter'
+  trends = ['none' if found['trends'][name] is None else '%.2f' % found['trends'][name] for name in PARTS]
+  return (
+    'in the last quarter the validation estimate is %.0f %% below the training one; trend over the second half: '
+    'training %s, validation %s' % (100 * found['gap'], *trends)
+  )
 
 
 _RULE = (
@@ -124,15 +109,15 @@ _RULE = (
 )
 CLAIMS = [
   common.Claim('Under the gradient penalty the critic overfits: the estimates on training and validation images part.',
-               'WGAN-GP (1704.00028), figure 5b, left', _RULE, _overfits('gp'), _measured('gp')),
+               'WGAN-GP (1704.00028), figure 5b, left', _RULE, partial(_overfits, 'gp'), partial(_measured, 'gp')),
   common.Claim('Under weight clipping the critic overfits too.',
-               'WGAN-GP (1704.00028), figure 5b, right', _RULE, _overfits('clip'), _measured('clip')),
+               'WGAN-GP (1704.00028), figure 5b, right', _RULE, partial(_overfits, 'clip'), partial(_measured, 'clip')),
   common.Claim('Under the gradient penalty the training estimate rises while the validation estimate falls.',
                'WGAN-GP (1704.00028), figure 5b, left',
-               'over the second half of the run, Spearman\'s correlation with the step is at least 0.5 for the '
-               'training estimate and at most -0.5 for the validation estimate.', _parts_ways, _measured('gp')),
+               "over the second half of the run, Spearman's correlation with the step is at least 0.5 for the "
+               'training estimate and at most -0.5 for the validation estimate.',
+               _parts_ways, partial(_measured, 'gp')),
 ]  # fmt: skip
-
 
 REMARKS = (
   'A first run of 1,500 updates was too short: its two estimates under the penalty had parted by 12 %, both still '
@@ -142,17 +127,16 @@ REMARKS = (
 )
 
 
-def plot(numbers):
+def plot(numbers: Json) -> Any:
   """Draws the two estimates over the updates, a panel for each constraint."""
   figure = common.figure(8.0, 3.6)
-  for i, (constraint, found) in enumerate(numbers['runs'].items()):
-    axes = figure.add_subplot(1, len(numbers['runs']), i + 1)
+  panels = figure.subplots(1, len(numbers['runs']), squeeze=False)[0]
+  for axes, (variant, found) in zip(panels, numbers['runs'].items()):
     axes.plot(found['steps'], found['train'], label='training images')
     axes.plot(found['steps'], found['validation'], label='held-out images')
-    axes.set_title(LABELS[constraint], fontsize=10)
-    axes.set_xlabel('generator updates')
-    axes.set_ylabel('Wasserstein estimate')
+    axes.set(xlabel='generator updates', ylabel='Wasserstein estimate')
     axes.set_ylim(min(0, *found['train'], *found['validation']), None)
+    axes.set_title(_LABELS[variant], fontsize=10)
     axes.legend(fontsize=8)
   figure.tight_layout()
   return figure

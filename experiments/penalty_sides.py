@@ -2,28 +2,31 @@
 
 import math
 import sys
+from typing import Any, Tuple
 
 import numpy as np
 
 from experiments import common
-from wgan_tf1 import config as configs
+from experiments.common import Json
+from wgan_tf1.config import Config
 from wgan_tf1.data import datasets
-from wgan_tf1.evaluation import metrics
+from wgan_tf1.evaluation import distances
 
 TITLE = 'One-sided against two-sided gradient penalty: exact W of samples to held-out data'
 
-SIDES = ['two_sided', 'one_sided']
+# The paper's weight: with the toy code's 0.1 the norms are above 1 almost everywhere, where both sides are the same.
+_COMMON = dict(
+  variant='gp', penalties=['two_sided', 'one_sided'], penalty_weight=10.0, learning_rate=1e-3, norms_from=0.9
+)
 SETTINGS = {
-  # The paper's weight: with the toy code's 0.1 the norms are above 1 almost everywhere, where both sides are the same.
-  'full': dict(datasets=['8gaussians', '25gaussians', 'swissroll'], seeds=5, width=64, generator_steps=1000,
-               penalty_weight=10.0, learning_rate=1e-3, samples=1000),
-  'quick': dict(datasets=['8gaussians'], seeds=2, width=8, generator_steps=4, penalty_weight=10.0, learning_rate=1e-3,
-                samples=100),
+  'full': dict(_COMMON, presets=['toy-8gaussians', 'toy-25gaussians', 'toy-swissroll'], seeds=[0, 1, 2, 3, 4], width=64,
+               generator_steps=1000, samples=1000),
+  'quick': dict(_COMMON, presets=['toy-8gaussians'], seeds=[0, 1], width=8, generator_steps=4, samples=100),
 }  # fmt: skip
 MARGIN = 1.25  # a ratio of means nearer to 1 than this is no difference
 
 
-def log_ratios(numbers):
+def log_ratios(numbers: Json) -> np.ndarray:
   """float64 [pairs]: log of the one-sided penalty's distance over the two-sided one's, same toy and same seed."""
   return np.concatenate([
     np.log(np.array(runs['one_sided']['distances']) / np.array(runs['two_sided']['distances']))
@@ -31,7 +34,7 @@ def log_ratios(numbers):
   ])  # fmt: skip
 
 
-def compare(ratios):
+def compare(ratios: np.ndarray) -> Tuple[float, float, float, float]:
   """Wilcoxon's signed-rank test, and a 95 % interval by Student's t.
 
   Args:
@@ -67,39 +70,39 @@ CLAIMS = [
 ]
 
 
-def _train(config, count):
-  """Trains; returns the exact W of `count` samples to held-out points, and the critic's gradient norms at the end."""
-  dataset = datasets.load(config)
+def _train(config: Config, settings: Json) -> Json:
+  """Trains; returns the exact W of samples to held-out points, and the critic's mean gradient norm at the end."""
+  count = settings['samples']
   latents = np.random.RandomState([config.seed, 1]).normal(size=[count, config.latent_size])
-  with common.session_of(config) as (graph, session):
-    norms = []
-    for step, scalars in common.train(config, dataset, graph, session):
-      if step > 0.9 * config.generator_steps:
-        norms.append(scalars['gradient_norm/mean'])
-    points = session.run(graph.samples, {graph.sample_latents: latents})
-  distance = metrics.earth_movers_distance(points, dataset.validation[:count])
+  with common.trainer(config) as trainer:
+    norms = [
+      scalars['gradient_norm/mean']
+      for step, scalars in common.steps(trainer)
+      if step > settings['norms_from'] * config.generator_steps
+    ]
+    points = trainer.session.run(trainer.graph.samples, {trainer.graph.sample_latents: latents})
+    distance = distances.earth_movers_distance(points, trainer.dataset.validation[:count])
   return dict(distance=distance, norm=float(np.mean(norms)))
 
 
-def measure(settings, run):
+def measure(settings: Json, run: common.Run) -> Json:
   """Returns the numbers of each toy and side: distances and mean gradient norms [seeds]; and real data's floor."""
-  numbers = dict(runs={}, floor={})
-  count = settings['samples']
-  for name in settings['datasets']:
-    held_out = datasets.load(configs.make('toy-' + name)).validation
-    numbers['floor'][name] = metrics.earth_movers_distance(held_out[count : 2 * count], held_out[:count])
-    numbers['runs'][name] = {side: dict(distances=[], norms=[]) for side in SIDES}
-  for seed in range(settings['seeds']):
-    for name in settings['datasets']:
-      for side in SIDES:
-        config = configs.make(
-          'toy-' + name, 'gp', penalty=side, penalty_weight=settings['penalty_weight'], width=settings['width'],
-          generator_learning_rate=settings['learning_rate'], critic_learning_rate=settings['learning_rate'],
-          generator_steps=settings['generator_steps'], seed=seed
-        )  # fmt: skip
-        found = run.part('%s-%s-%d' % (name, side, seed), lambda: _train(config, count))
-        numbers['runs'][name][side]['distances'].append(found['distance'])
-        numbers['runs'][name][side]['norms'].append(found['norm'])
+  count, sides = settings['samples'], settings['penalties']
+  found = common.grid(
+    run,
+    lambda seed, preset, side: common.config(settings, run, seed=seed, preset=preset, penalty=side),
+    lambda config, *point: _train(config, settings),
+    settings['seeds'], settings['presets'], sides,
+  )  # fmt: skip
+  numbers: Json = dict(runs={}, floor={})
+  for preset in settings['presets']:
+    name = preset.replace('toy-', '')
+    held_out = datasets.load(common.config(settings, run, preset=preset)).validation
+    numbers['floor'][name] = distances.earth_movers_distance(held_out[count : 2 * count], held_out[:count])
+    of_seeds = {side: [found[seed, preset, side] for seed in settings['seeds']] for side in sides}
+    numbers['runs'][name] = {
+      side: dict(distances=[f['distance'] for f in of], norms=[f['norm'] for f in of]) for side, of in of_seeds.items()
+    }
   return numbers
 
 
@@ -112,12 +115,12 @@ REMARKS = (
 )
 
 
-def plot(numbers):
+def plot(numbers: Json) -> Any:
   """Each run's distance, and its mean gradient norm: seeds side by side, a column for each toy."""
   figure = common.figure(8.0, 4.0)
   left, right = figure.subplots(1, 2)
   for i, (name, sides) in enumerate(numbers['runs'].items()):
-    for j, side in enumerate(SIDES):
+    for j, side in enumerate(sides):
       label = side.replace('_', '-') if i == 0 else None
       seeds = len(sides[side]['distances'])
       x = i + (j - 0.5) * 0.3 + np.linspace(-0.06, 0.06, seeds)

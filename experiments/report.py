@@ -9,12 +9,12 @@ import importlib
 import importlib.util
 import json
 import os
+from typing import Any, Dict, List
 
 from absl import flags
 
 from experiments import common
-from wgan_tf1 import console
-from wgan_tf1 import files
+from wgan_tf1 import console, files
 from wgan_tf1.errors import UserError
 from wgan_tf1.evaluation import published
 
@@ -69,7 +69,7 @@ COMMANDS = {
 }
 
 
-def said(value):
+def said(value: Any) -> str:
   """Returns a JSON value as people write it: no braces, no more than four digits."""
   if isinstance(value, bool) or value is None:
     return {True: 'yes', False: 'no', None: 'none'}[value]
@@ -77,28 +77,31 @@ def said(value):
     return '%.4g' % value
   if isinstance(value, int):
     return format(value, ',') if abs(value) >= 10000 else str(value)
-  inner = lambda each: '(%s)' % said(each) if isinstance(each, dict) else said(each)
   if isinstance(value, list):
-    return '[%s]' % ', '.join(inner(each) for each in value)
+    return '[%s]' % ', '.join(map(_inner, value))
   if isinstance(value, dict):
-    return ', '.join('%s %s' % (name, inner(each)) for name, each in sorted(value.items())) or 'as the preset'
+    return ', '.join('%s %s' % (name, _inner(each)) for name, each in sorted(value.items())) or 'as the preset'
   return str(value)
 
 
-def duration(seconds):
+def _inner(value):
+  return '(%s)' % said(value) if isinstance(value, dict) else said(value)
+
+
+def duration(seconds: float) -> str:
   """Returns '12 s' or '34 min'."""
   return '%.0f s' % seconds if seconds < 120 else '%.0f min' % (seconds / 60)
 
 
-def table(header, rows):
+def table(header: List[str], rows: List[Any]) -> List[str]:
   """Returns the lines of a Markdown table, and an empty one after it."""
-  cell = lambda text: str(text).replace('|', '\\|').replace('\n', ' ')
   lines = [header, ['---'] * len(header)] + rows
-  return ['| %s |' % ' | '.join(cell(text) for text in line) for line in lines] + ['']
+  cells = [[str(text).replace('|', '\\|').replace('\n', ' ') for text in line] for line in lines]
+  return ['| %s |' % ' | '.join(line) for line in cells] + ['']
 
 
-def read(results_dir, name):
-  """Returns what NAME.json holds, or None if it is not there.
+def read(results_dir: str, name: str) -> Any:
+  """Returns what NAME.json holds, or None if it does not exist.
 
   Raises:
     UserError: if it cannot be read.
@@ -112,17 +115,21 @@ def read(results_dir, name):
   except FileNotFoundError:
     return None
   except (OSError, ValueError, KeyError, TypeError) as e:
-    raise UserError('%s is no result of an experiment (%s): delete it, and run the experiment again' % (path, e))
+    raise UserError(
+      '%s is not the result of an experiment (%s). Delete it and run the experiment again' % (path, e)
+    ) from e
   return result
 
 
-def script_of(name):
+def script_of(name: str) -> Any:
   """Returns the module of an experiment, or None if there is none."""
   name = 'experiments.' + name
   return importlib.import_module(name) if importlib.util.find_spec(name) else None
 
 
-def section(number, name, about, theirs, result, script, pictures):
+def section(
+  number: int, name: str, about: str, theirs: str, result: Any, script: Any, pictures: Dict[str, str]
+) -> List[str]:
   """Returns the lines on one experiment.
 
   Args:
@@ -139,9 +146,9 @@ def section(number, name, about, theirs, result, script, pictures):
     return ['## %d. %s' % (number, about[0].upper() + about[1:]), '', 'Not run. %s runs it.' % command, '']
   lines = ['## %d. %s' % (number, result['title']), '']
   if result['quick']:
-    lines += ['Run with its quick settings alone, which decide no claim. %s runs it in full.' % command, '']
+    lines += ['Run with its quick settings only, which decide no claim. %s runs it in full.' % command, '']
   elif script is not None and json.loads(json.dumps(script.SETTINGS['full'])) != result['settings']:
-    lines += ['The settings have changed since this was measured. %s measures it anew.' % command, '']
+    lines += ['The settings have changed since this was measured. %s measures it again.' % command, '']
   if name in pictures:
     lines += ['![%s](%s)' % (result['title'], pictures[name]), '']
   lines += table(
@@ -170,7 +177,11 @@ def _value(row):
   return said(float(row['value'])) + ('' if row['deviation'] is None else ' +- ' + said(float(row['deviation'])))
 
 
-def published_section(rows, measured):
+def _conditions(row):
+  return said({name: each for name, each in row['protocol'].items() if each is not None} or 'not known')
+
+
+def published_section(rows: Any, measured: Any) -> List[str]:
   """Returns the lines that set every published value beside those measured of the same metric and data.
 
   Args:
@@ -182,30 +193,31 @@ def published_section(rows, measured):
     'Values are set beside each other where metric and data are the same; they compare only where the conditions are, '
     'too. Those of this project are in bold.', '',
   ]  # fmt: skip
-  groups = []
-  for row in rows:
-    if (row['metric'], row['dataset']) not in groups:
-      groups.append((row['metric'], row['dataset']))
+  groups = list(dict.fromkeys((row['metric'], row['dataset']) for row in rows))
   for metric, dataset in groups:
-    same = lambda row: (row['metric'], row['dataset']) == (metric, dataset)
-    known = lambda row: {name: each for name, each in row['protocol'].items() if each is not None}
-    conditions = lambda row: said(known(row)) if known(row) else 'not known'
-    rows = [
-      [row['system'], _value(row), conditions(row), row['source'],
-       row['note'] if row['value'] is not None else '']
-      for row in rows if same(row)
-    ]  # fmt: skip
-    ours = [(name, row) for name, found in measured.items() for row in found if same(row)]
-    rows += [['**%s**' % row['system'], '**%s**' % _value(row), conditions(row), 'experiments.' + name, row['note']]
-             for name, row in ours]  # fmt: skip
+    theirs = [row for row in rows if (row['metric'], row['dataset']) == (metric, dataset)]
+    ours = [
+      (name, row)
+      for name, found in measured.items()
+      for row in found
+      if (row['metric'], row['dataset']) == (metric, dataset)
+    ]
+    cells = [
+      [row['system'], _value(row), _conditions(row), row['source'], row['note'] if row['value'] is not None else '']
+      for row in theirs
+    ]
+    cells += [
+      ['**%s**' % row['system'], '**%s**' % _value(row), _conditions(row), 'experiments.' + name, row['note']]
+      for name, row in ours
+    ]
     lines += ['### %s, %s' % (metric.replace('_', ' '), dataset.replace('_', ' ')), '']
-    lines += table(['system', 'value', 'conditions', 'source', 'note'], rows)
+    lines += table(['system', 'value', 'conditions', 'source', 'note'], cells)
     if not ours:
       lines += ['Not measured here. `%s`' % COMMANDS[dataset] if dataset in COMMANDS else 'Not measured here.', '']
   return lines
 
 
-def report(results_dir, output, experiments=None, rows=None):
+def report(results_dir: str, output: str, experiments: Any = None, rows: Any = None) -> str:
   """Returns the text of RESULTS.md.
 
   Args:
@@ -244,15 +256,13 @@ def report(results_dir, output, experiments=None, rows=None):
   return '\n'.join(lines)
 
 
-def main():
+def main() -> None:
   """Writes the file that --output names."""
   if not os.path.isdir(FLAGS.results_dir):
-    raise UserError('results_dir=%s is not there: make figures writes it' % FLAGS.results_dir)
+    raise UserError('results_dir=%s: folder not found. make figures writes it' % FLAGS.results_dir)
   text = report(FLAGS.results_dir, FLAGS.output)
-  try:
+  with files.user_errors('output=%s cannot be written' % FLAGS.output):
     files.write_file(FLAGS.output, text.encode())
-  except OSError as e:
-    raise UserError('output=%s cannot be written: %s' % (FLAGS.output, e))
 
 
 if __name__ == '__main__':

@@ -7,25 +7,25 @@ The points are in the plane; both Gaussians are centred on the first axis, along
 """
 
 import sys
+from functools import partial
+from typing import Any, List, Tuple
 
 import numpy as np
 
-from experiments import common
-from experiments import distances
-from wgan_tf1 import config as configs
+from experiments import common, distances
+from experiments.common import Json
+from wgan_tf1.config import Config
 
 TITLE = 'Discriminator and critic between two Gaussians, with their gradients'
 
-# Algorithm 1 of either paper, as in distances.py.
-_COMMON = dict(variants={'clip': {}, 'gp': {'penalty_weight': 10.0, 'beta1': 0.0}, 'gan': {}},
-               mean=2.0, deviation=0.5, reach=5.0)  # fmt: skip
+_COMMON = dict(distances.CRITICS, seed=0, mean=2.0, deviation=0.5, reach=5.0)
 SETTINGS = {
-  'full': dict(_COMMON, width=128, batch_size=256, critic_updates=1500, seeds=3, grid=201, held_out=10000),
-  'quick': dict(_COMMON, width=8, batch_size=32, critic_updates=15, seeds=2, grid=11, held_out=200),
+  'full': dict(_COMMON, width=128, batch_size=256, critic_updates=1500, critics=3, grid=201, held_out=10000),
+  'quick': dict(_COMMON, width=8, batch_size=32, critic_updates=15, critics=2, grid=11, held_out=200),
 }
 
 
-def draw(settings, n, random):
+def draw(settings: Json, n: int, random: Any) -> Tuple[np.ndarray, np.ndarray]:
   """Returns n real points, about (-mean, 0), and n fake ones, about (mean, 0): float32 [n, 2] twice."""
   pair = settings['deviation'] * random.normal(size=[2, n, 2])
   pair[0, :, 0] -= settings['mean']
@@ -33,22 +33,22 @@ def draw(settings, n, random):
   return pair[0].astype(np.float32), pair[1].astype(np.float32)
 
 
-def optimal_logit(settings, x):
+def optimal_logit(settings: Json, x: np.ndarray) -> np.ndarray:
   """log p(x) / q(x) along the first axis, whose sigmoid is the optimal discriminator: GAN (1406.2661) equation 2."""
   return -2 * settings['mean'] * x / settings['deviation'] ** 2
 
 
-def sigmoid(logit):
+def sigmoid(logit: Any) -> Any:
   """1 / (1 + exp(-logit)), of any size."""
   return np.exp(-np.logaddexp(0, -logit))
 
 
-def discriminator_slope(logits, logit_slopes):
+def discriminator_slope(logits: Any, logit_slopes: Any) -> Any:
   """Slope of D = sigmoid(logit): D (1 - D) times the logit's."""
   return sigmoid(logits) * sigmoid(-np.asarray(logits)) * logit_slopes
 
 
-def _look(config, settings):
+def _look(config: Config, settings: Json) -> List[Json]:
   """Trains critics from several initial weights; returns what each gives along the axis, and to the fake points.
 
   Returns:
@@ -58,15 +58,15 @@ def _look(config, settings):
   """
   axis = np.linspace(-settings['reach'], settings['reach'], settings['grid'])
   points = np.stack([axis, np.zeros_like(axis)], 1).astype(np.float32)
-  sample = lambda n, random: draw(settings, n, random)
+  samples = [partial(draw, settings)] * settings['critics']
   found = []
-  for _, graph, session in distances.trained(config, [sample] * settings['seeds'], settings['critic_updates']):
+  for sample, trainer in distances.trained(config, samples, settings['critic_updates']):
     import tensorflow.compat.v1 as tf
 
+    graph, session = trainer.graph, trainer.session
     (slopes,) = tf.gradients(graph.real_scores, [graph.real])
     real, fake = sample(settings['held_out'], np.random.RandomState([config.seed, 1]))
-    feed = {graph.real: real, graph.latents: fake - real}
-    estimate = session.run(graph.scalars[graph.estimate], feed)
+    estimate = session.run(graph.scalars[graph.estimate], distances.feed_of(trainer, real, fake))
     values, along = session.run([graph.real_scores, slopes], {graph.real: points})
     scores, gradients = session.run([graph.real_scores, slopes], {graph.real: fake})
     norms = np.sqrt(np.square(gradients.astype(float)).sum(axis=1))
@@ -80,7 +80,7 @@ def _look(config, settings):
   return found
 
 
-def measure(settings, run):
+def measure(settings: Json, run: common.Run) -> Json:
   """Returns the axis, the optimal discriminator on it, and what `_look` finds of each variant."""
   axis = np.linspace(-settings['reach'], settings['reach'], settings['grid'])
   logits = optimal_logit(settings, axis)
@@ -89,12 +89,14 @@ def measure(settings, run):
     np.exp(-np.square((axis - mean) / settings['deviation']) / 2) / (settings['deviation'] * np.sqrt(2 * np.pi))
     for mean in (-settings['mean'], settings['mean'])
   ]
-  found = {}
-  for variant, overrides in settings['variants'].items():
-    config = configs.make(
-      'toy-8gaussians', variant, fixed_generator=True, width=settings['width'], batch_size=settings['batch_size'],
-      seed=0, **overrides)  # fmt: skip
-    found[variant] = run.part(variant, lambda: _look(config, settings))
+  variants = settings['variants']
+  parts = common.grid(
+    run,
+    lambda variant: common.config(settings, run, variant=variant, **variants[variant]),
+    lambda config, variant: _look(config, settings),
+    variants,
+  )  # fmt: skip
+  found = {variant: of for (variant,), of in parts.items()}
   return dict(
     axis=axis.tolist(), mean=settings['mean'], deviation=settings['deviation'], wasserstein=2 * settings['mean'],
     densities=[density.tolist() for density in densities], optimal=sigmoid(logits).tolist(),
@@ -106,7 +108,7 @@ def _within(numbers, deviations):
   return np.abs(numbers['axis']) <= numbers['mean'] + deviations * numbers['deviation']
 
 
-def left_for_fake(numbers):
+def left_for_fake(numbers: Json) -> List[float]:
   """For each discriminator: the mean slope of D at fake points, as a share of its largest on the axis."""
   return [
     one['for_fake'][0] / np.abs(discriminator_slope(np.array(one['values']), np.array(one['slopes']))).max()
@@ -114,7 +116,7 @@ def left_for_fake(numbers):
   ]
 
 
-def least_slopes(numbers, variant):
+def least_slopes(numbers: Json, variant: str) -> List[float]:
   """For each critic: its least slope, as a share of its largest, between the means and two deviations outside."""
   where = _within(numbers, 2)
   shares = []
@@ -124,7 +126,7 @@ def least_slopes(numbers, variant):
   return shares
 
 
-def straightness(numbers, variant):
+def straightness(numbers: Json, variant: str) -> List[float]:
   """For each critic: R^2 of the straight line through its values, over the same part of the axis."""
   where = _within(numbers, 2)
   axis = np.array(numbers['axis'])[where]
@@ -181,14 +183,17 @@ REMARKS = (
 )
 
 
-def plot(numbers):
+def plot(numbers: Json) -> Any:
   """Draws the densities and every function above, and their slopes below, on a logarithmic axis."""
   figure = common.figure(8, 7)
   top, bottom = figure.subplots(2, 1, sharex=True)
   axis = np.array(numbers['axis'])
   for density, color, label in zip(numbers['densities'], ('C0', 'C2'), ('real', 'fake')):
     top.fill_between(axis, density, color=color, alpha=0.2, lw=0, label='density, ' + label)
-  slope = lambda slopes: np.maximum(np.abs(slopes), 1e-300)
+
+  def slope(slopes):
+    return np.maximum(np.abs(slopes), 1e-300)
+
   first = {variant: found[0] for variant, found in numbers['trained'].items()}
   top.plot(axis, numbers['optimal'], ':', color='C3', label='D, optimal')
   bottom.plot(axis, slope(numbers['optimal_slopes']), ':', color='C3', label='D, optimal')

@@ -7,15 +7,18 @@ The paper's critics are 512 wide. What a clipped layer can pass on is about c ti
 width 64 is near c = 0.01 at width 512; both are run.
 """
 
+import functools
 import math
 import sys
+from typing import Any
 
 import numpy as np
 
 from experiments import common
-from wgan_tf1 import config as configs
+from experiments.common import Json
+from wgan_tf1.config import Config
 from wgan_tf1.data import datasets
-from wgan_tf1.evaluation import metrics
+from wgan_tf1.evaluation.distances import earth_movers_distance
 
 TITLE = 'Value surfaces of clipped and penalised critics, generator fixed, and the share of the exact W they find'
 
@@ -25,15 +28,16 @@ _CRITICS = [
   {'variant': 'gp', 'penalty_weight': 0.1},
   {'variant': 'gp', 'penalty_weight': 10.0},
 ]
+VIEW = 3.0  # the surfaces reach from -VIEW to VIEW
+_COMMON = dict(fixed_generator=True, view=VIEW)
 SETTINGS = {
-  'full': dict(datasets=['8gaussians', '25gaussians', 'swissroll'], critics=_CRITICS, width=64, critic_steps=10000,
-               samples=1500, pairs=3, surface=33, norms=201),
-  'quick': dict(datasets=['8gaussians'], critics=_CRITICS[1:], width=16, critic_steps=40,
-                samples=200, pairs=2, surface=9, norms=41),
+  'full': dict(_COMMON, presets=['toy-8gaussians', 'toy-25gaussians', 'toy-swissroll'], critics=_CRITICS, width=64,
+               critic_updates=10000, samples=1500, pairs=3, surface=33, norms=201),
+  'quick': dict(_COMMON, presets=['toy-8gaussians'], critics=_CRITICS[1:], width=16, critic_updates=40, samples=200,
+                pairs=2, surface=9, norms=41),
 }  # fmt: skip
 
 _PAPERS_PENALTY = 'penalty 10'
-VIEW = 3.0  # the surfaces reach from -VIEW to VIEW
 
 
 def _label(critic):
@@ -106,12 +110,12 @@ def _exact(dataset, settings):
   """
   n = settings['samples']
   real, noised = _samples(dataset, n, settings['pairs'])
-  distances = [metrics.earth_movers_distance(a, b) for a, b in zip(real, noised)]
+  distances = [earth_movers_distance(a, b) for a, b in zip(real, noised)]
   return dict(
     distance=float(np.mean(distances)),
     deviation=float(np.std(distances, ddof=1)),
-    bias_at_most=metrics.earth_movers_distance(*real[:2]) + metrics.earth_movers_distance(*noised[:2]),
-    by_samples={str(m): metrics.earth_movers_distance(real[0, :m], noised[0, :m]) for m in (n // 4, n // 2, n)},
+    bias_at_most=earth_movers_distance(*real[:2]) + earth_movers_distance(*noised[:2]),
+    by_samples={str(m): earth_movers_distance(real[0, :m], noised[0, :m]) for m in (n // 4, n // 2, n)},
   )
 
 
@@ -121,23 +125,27 @@ def _grid(extent, count):
   return np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2).astype(np.float32)
 
 
-def _critic(config, settings):
+def _critic(config: Config, settings: Json) -> Json:
   """Trains a critic; returns its estimate on the samples of `_exact`, its largest gradient norm, and its values.
 
   The largest norm is that of many points, so at most the true constant: it makes a share too large, if anything. The
   critic is piecewise linear, and all points together are dense against its pieces.
   """
-  import tensorflow.compat.v1 as tf
+  with common.trainer(config) as trainer:
+    import tensorflow.compat.v1 as tf
 
-  dataset = datasets.load(config)
-  real, noised = _samples(dataset, settings['samples'], settings['pairs'])
-  real, noised = (points.reshape(-1, 2).astype(np.float32) for points in (real, noised))
-  with common.session_of(config) as (graph, session):
+    real, noised = _samples(trainer.dataset, settings['samples'], settings['pairs'])
+    real, noised = (points.reshape(-1, 2).astype(np.float32) for points in (real, noised))
+    graph, run = trainer.graph, trainer.session.run
     (gradients,) = tf.gradients(graph.real_scores, [graph.real])
-    score = lambda points: session.run(graph.real_scores, {graph.real: points}).astype(np.float64)
-    norms = lambda points: np.linalg.norm(session.run(gradients, {graph.real: points}).astype(np.float64), axis=1)
     weights = np.random.RandomState([1, len(real)]).uniform(size=[len(real), 1]).astype(np.float32)
     grid = _grid(float(np.abs(noised).max()), settings['norms'])
+
+    def score(points):
+      return run(graph.real_scores, {graph.real: points}).astype(np.float64)
+
+    def norms(points):
+      return np.linalg.norm(run(gradients, {graph.real: points}).astype(np.float64), axis=1)
 
     def found():
       between = norms(weights * real + (1 - weights) * noised)
@@ -145,11 +153,11 @@ def _critic(config, settings):
       estimate = score(real).mean() - score(noised).mean()
       return dict(estimate=float(estimate), lipschitz=float(largest), norm_between=float(between.mean()))
 
-    for step in range(settings['critic_steps']):
-      common.critic_step(config, dataset, graph, session, step)
-      if step + 1 == settings['critic_steps'] // 2:
+    for step in range(settings['critic_updates']):
+      trainer.critic_update()
+      if step + 1 == settings['critic_updates'] // 2:
         halfway = found()
-    surface = [float('%.4g' % value) for value in score(_grid(VIEW, settings['surface']))]
+    surface = [float('%.4g' % value) for value in score(_grid(settings['view'], settings['surface']))]
     return dict(found(), halfway=halfway, surface=surface)
 
 
@@ -158,21 +166,25 @@ def _share(found, exact):
   return found['estimate'] / found['lipschitz'] / exact['distance'] if found['lipschitz'] else 0.0
 
 
-def measure(settings, run):
+def measure(settings: Json, run: common.Run) -> Json:
   """Returns the numbers of each toy: 'exact', and of each critic under its label 'critics'."""
-  numbers = dict(exact={}, critics={}, points={})
-  for name in settings['datasets']:
-    load = lambda: datasets.load(configs.make('toy-' + name))
-    exact = run.part('%s-exact' % name, lambda: _exact(load(), settings))
-    numbers['exact'][name] = exact
-    numbers['points'][name] = np.round(load().validation[:200].astype(np.float64), 3).tolist()
-    numbers['critics'][name] = {}
-    for critic in settings['critics']:
-      config = configs.make('toy-' + name, width=settings['width'], fixed_generator=True, **critic)
-      label = _label(critic)
-      found = run.part('%s-%s' % (name, label.replace(' ', '-')), lambda: _critic(config, settings))
-      shares = dict(share=_share(found, exact), share_halfway=_share(found['halfway'], exact))
-      numbers['critics'][name][label] = dict(found, **shares)
+  numbers: Json = dict(exact={}, critics={}, points={})
+  critics = {_label(critic): critic for critic in settings['critics']}
+  found = common.grid(
+    run,
+    lambda preset, label: common.config(settings, run, preset=preset, **critics[label]),
+    lambda config, *point: _critic(config, settings),
+    settings['presets'], critics,
+  )  # fmt: skip
+  for preset in settings['presets']:
+    dataset = datasets.load(common.config(settings, run, preset=preset))
+    exact = run.part('%s-exact' % preset, functools.partial(_exact, dataset, settings))
+    numbers['exact'][dataset.name] = exact
+    numbers['points'][dataset.name] = np.round(dataset.validation[:200].astype(np.float64), 3).tolist()
+    numbers['critics'][dataset.name] = {
+      label: dict(of, share=_share(of, exact), share_halfway=_share(of['halfway'], exact))
+      for label, of in ((label, found[preset, label]) for label in critics)
+    }
   return numbers
 
 
@@ -185,7 +197,7 @@ REMARKS = (
 )
 
 
-def plot(numbers):
+def plot(numbers: Json) -> Any:
   """Contours of each critic, a row for each toy, with points of the data."""
   figure = common.figure(8.0, 0.6 + 2.05 * len(numbers['critics']))
   columns = len(next(iter(numbers['critics'].values())))

@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from wgan_tf1 import config
-from wgan_tf1 import networks
+import wgan_tf1
+from wgan_tf1 import config, networks
 from wgan_tf1.data import datasets
 from wgan_tf1.errors import UserError
 
@@ -45,25 +45,26 @@ def test_the_data_directory_comes_from_the_environment(monkeypatch):
     (dict(preset='lsun'), ['preset=lsun', 'blog-mnist']),
     (dict(variant='wgan'), ['variant=wgan', 'clip', 'gp']),
     (dict(optimizer='sgd'), ['optimizer=sgd', 'rmsprop_torch']),
-    (dict(batch_size=0), ['batch_size=0', 'above 0']),
+    (dict(batch_size=0), ['batch_size=0: must be greater than 0']),
     (dict(critic_learning_rate=float('nan')), ['critic_learning_rate=nan']),
     (dict(clip_value=-1.0), ['clip_value=-1.0']),
-    (dict(optimizer='adam', beta2=1.0), ['beta2=1.0', 'below 1']),
+    (dict(optimizer='adam', beta2=1.0), ['beta2=1.0: must be at least 0 and less than 1']),
     (dict(seed=-1), ['seed=-1']),
     (dict(gpu_memory_fraction=1.5), ['gpu_memory_fraction=1.5']),
     (dict(penalty_weight=5.0), ['penalty_weight', 'variant=gp']),
     (dict(variant='gp', clip_value=0.1), ['clip_value', 'variant=clip']),
     (dict(variant='gp', clip_order='before'), ['clip_order', 'variant=clip']),
     (dict(beta1=0.5), ['beta1', 'optimizer=adam']),
-    (dict(width=0), ['width=0', 'above 0']),
+    (dict(width=0), ['width=0: must be greater than 0 and at most 65536']),
     (dict(generator_batch_size=0), ['generator_batch_size=0']),
-    (dict(ema_decay=1.0), ['ema_decay=1.0', 'below 1']),
+    (dict(ema_decay=1.0), ['ema_decay=1.0', 'less than 1']),
+    (dict(learning_rate_decay_steps=-1), ['learning_rate_decay_steps=-1: must be at least 0']),
     (dict(ema_decay=-0.1), ['ema_decay=-0.1']),
     (dict(generator_norm='layer'), ['generator_norm=layer', 'none, batch']),
     (dict(critic_norm='instance'), ['critic_norm=instance', 'layer']),
     (dict(variant='gp', penalty='three_sided'), ['penalty=three_sided', 'one_sided']),
     (dict(clip_order='never'), ['clip_order=never', 'before']),
-    (dict(penalty='one_sided'), ['penalty ', 'variant=gp']),
+    (dict(penalty='one_sided'), ['penalty: ', 'variant=gp']),
     (dict(variant='gan', clip_value=0.1), ['clip_value', 'variant=clip']),
     (dict(variant='gan', penalty_weight=1.0), ['penalty_weight', 'variant=gp']),
     # batch norm under the penalty
@@ -82,7 +83,7 @@ def test_the_data_directory_comes_from_the_environment(monkeypatch):
       ['preset=cifar10-resnet-acgan', 'labels', 'dataset=folder'],
     ),
     (dict(classes='three'), ['classes=three', '0,3,5']),
-    (dict(classes=''), ['classes= ', '0,3,5']),
+    (dict(classes=''), ['classes=: ', '0,3,5']),
     (dict(classes='3,'), ['classes=3,', '0,3,5']),
     (dict(classes='3,3'), ['classes=3,3', '0,3,5']),
     (dict(classes='-1,3'), ['classes=-1,3', '0,3,5']),
@@ -173,7 +174,7 @@ def test_json_round_trip_of_every_preset_and_variant(tmp_path):
       c = dataclasses.replace(c, vocabulary='\n aé\ufffd"' if c.form == 'text' else None, data_fingerprint='0f')
       (tmp_path / 'config.json').write_text(config.to_json(c))
       assert config.load(str(tmp_path)) == c
-      assert set(json.loads(config.to_json(c))) == {f.name for f in dataclasses.fields(c)} - {'run_dir'}
+      assert set(json.loads(config.to_json(c))) == {f.name for f in dataclasses.fields(c)} - {'run_dir'} | {'version'}
       pairs += 1
   assert pairs == 17 * 3
 
@@ -186,39 +187,39 @@ def test_an_unreadable_config_is_a_sentence(tmp_path, text):
 
 
 @pytest.mark.parametrize('name, value, words', [
-  ('batch_size', '4', "batch_size='4' is out of place: it is a whole number"),
-  ('batch_size', 4.0, 'batch_size=4.0 is out of place'),
-  ('batch_size', True, 'batch_size=True is out of place'),
-  ('batch_size', None, 'batch_size=None is out of place'),
-  ('batch_size', 10**400, 'batch_size is out of range'),
-  ('batch_size', 10**7, 'batch_size=10000000 is out of range: it is at most 65536'),
-  ('width', -4, 'width=-4 is out of range'),
-  ('latent_size', 0, 'latent_size=0 is out of range'),
-  ('image_size', 7, 'image_size=7 is out of range: it is at least 8'),
-  ('image_size', 5000, 'image_size=5000 is out of range'),
-  ('image_size', None, 'image_size is missing'),
-  ('image_channels', 2, 'image_channels=2 is unknown'),
-  ('pixel_minimum', float('nan'), 'pixel_minimum=nan is unknown'),
-  ('ema_decay', float('nan'), 'ema_decay=nan is out of range'),
-  ('generator_learning_rate', float('inf'), 'generator_learning_rate=inf is out of range'),
-  ('clip_value', [0.01], r'clip_value=\[0.01\] is out of place: it is a number'),
-  ('clip_value', None, 'clip_value is missing'),
-  ('dequantize', 1, 'dequantize=1 is out of place: it is true or false'),
-  ('dataset', {'name': 'mnist'}, "dataset={'name': 'mnist'} is out of place: it is a text"),
-  ('dataset', '../../etc', 'dataset=../../etc is unknown'),
-  ('fallback_dataset', 'folder', 'fallback_dataset=folder is unknown'),
-  ('preset', 'a' * 10**6, "preset='a{49} is out of place: it is a short text"),
-  ('architecture', 'a\nb', r"architecture='a\\nb' is out of place"),
-  ('architecture', 'text', 'architecture=text is not for form=image'),
-  ('form', 'os.system', 'form=os.system is unknown'),
+  ('batch_size', '4', "batch_size='4': must be an integer"),
+  ('batch_size', 4.0, 'batch_size=4.0: must be an integer'),
+  ('batch_size', True, 'batch_size=True: must be an integer'),
+  ('batch_size', None, 'batch_size=None: must be an integer'),
+  ('batch_size', 10**400, 'batch_size: must be less than 2.31'),
+  ('batch_size', 10**7, 'batch_size=10000000: must be .*at most 65536'),
+  ('width', -4, 'width=-4: must be greater than 0'),
+  ('latent_size', 0, 'latent_size=0: must be greater than 0'),
+  ('image_size', 7, 'image_size=7: must be at least 8'),
+  ('image_size', 5000, 'image_size=5000: must be'),
+  ('image_size', None, 'image_size is required with images'),
+  ('image_channels', 2, 'image_channels=2: must be one of 1, 3'),
+  ('pixel_minimum', float('nan'), 'pixel_minimum=nan: must be one of'),
+  ('ema_decay', float('nan'), 'ema_decay=nan: must be'),
+  ('generator_learning_rate', float('inf'), 'generator_learning_rate=inf: must be greater than 0'),
+  ('clip_value', [0.01], r'clip_value=\[0.01\]: must be a number'),
+  ('clip_value', None, 'clip_value is required with variant=clip'),
+  ('dequantize', 1, 'dequantize=1: must be true or false'),
+  ('dataset', {'name': 'mnist'}, "dataset={'name': 'mnist'}: must be text"),
+  ('dataset', '../../etc', 'dataset=../../etc: must be one of'),
+  ('fallback_dataset', 'folder', 'fallback_dataset=folder: must be one of'),
+  ('preset', 'a' * 10**6, "preset='a{49}: must be at most 256 printable characters"),
+  ('architecture', 'a\nb', r"architecture='a\\nb': must be"),
+  ('architecture', 'text', 'architecture=text: cannot be used with form=image'),
+  ('form', 'os.system', 'form=os.system: must be one of'),
   ('form', 'points', 'has no effect without images'),
-  ('class_count', 10, 'critic_class_weight is missing'),
-  ('classes', '0,99999999999', 'is not a list of labels'),
-  ('vocabulary', '\ud800', 'vocabulary is out of place'),
-  ('vocabulary', 'aa', 'vocabulary is out of place'),
-  ('vocabulary', '', 'vocabulary is out of place'),
-  ('colour', 1, "the unknown setting 'colour'"),
-  ('run_dir', '/etc', "the unknown setting 'run_dir'"),
+  ('class_count', 10, 'class_count: has no effect without a class-conditional preset'),
+  ('classes', '0,99999999999', 'must be a list of labels'),
+  ('vocabulary', '\ud800', 'vocabulary: must be 1 to 2048 different characters'),
+  ('vocabulary', 'aa', 'vocabulary: must be 1 to 2048 different characters'),
+  ('vocabulary', '', 'vocabulary: must be 1 to 2048 different characters'),
+  ('colour', 1, "unknown setting 'colour'"),
+  ('run_dir', '/etc', "unknown setting 'run_dir'"),
 ])  # fmt: skip
 def test_a_setting_from_elsewhere_is_checked(tmp_path, name, value, words):
   settings = json.loads(config.to_json(config.make(run_dir=str(tmp_path))))
@@ -240,8 +241,37 @@ def test_a_setting_that_is_missing_is_named(tmp_path):
   settings = json.loads(config.to_json(config.make(run_dir=str(tmp_path))))
   del settings['critic_steps']
   (tmp_path / 'config.json').write_text(json.dumps(settings))
-  with pytest.raises(UserError, match="no 'critic_steps'"):
+  with pytest.raises(UserError, match="it lacks 'critic_steps'"):
     config.load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+  'version, words',
+  [
+    ('1.0.1', 'was written by version 1.0.1; this is version 1.0.0. Update this program'),
+    ('1.10.0', 'version 1.10.0'),
+    ('one', "'one' is not a version"),
+    ('1.0', "'1.0' is not a version"),
+    (1.0, '1.0 is not a version'),
+    ('9' * 1000 + '.0.0', 'is not a version'),
+  ],
+)
+def test_the_version_of_a_config_is_checked_and_named(tmp_path, monkeypatch, version, words):
+  monkeypatch.setattr(wgan_tf1, '__version__', '1.0.0')
+  settings = dict(json.loads(config.to_json(config.make())), version=version)
+  (tmp_path / 'config.json').write_text(json.dumps(settings))
+  with pytest.raises(UserError) as e:
+    config.load(str(tmp_path))
+  assert words in str(e.value) and len(str(e.value)) < 500
+
+
+def test_configs_of_this_version_and_of_those_before_it_are_read(tmp_path):
+  c = config.make(run_dir=str(tmp_path))
+  settings = json.loads(config.to_json(c))
+  assert settings.pop('version') == wgan_tf1.__version__
+  for version in ({}, {'version': '0.9.12'}, {'version': wgan_tf1.__version__}):  # before 1.0.0 there was none
+    (tmp_path / 'config.json').write_text(json.dumps(dict(settings, **version)))
+    assert config.load(str(tmp_path)) == c
 
 
 def test_a_directory_without_a_run_is_a_sentence(tmp_path):
@@ -281,11 +311,11 @@ def test_what_the_data_decide_is_not_for_the_settings_to_differ_in():
 def test_the_tables_fit_together():
   everything = sum(config.DATASETS.values(), [])
   assert len(everything) == len(set(everything)) and set(everything) == set(datasets.DATASETS)
-  assert config.CHOICES['dataset'] == ['auto', *everything]
+  assert config.FIELDS['dataset']['choices'] == ['auto', *everything]
   assert set(config.LABELLED) <= set(config.DATASETS['image'])
   fields = {field.name for field in dataclasses.fields(config.Config)}
-  assert set(config.MEANINGS) == fields and all(config.MEANINGS.values())
-  assert config.CHANGEABLE | config.FROM_DATA | set(config.CHOICES) <= fields
+  assert set(config.FIELDS) == fields and all(about['meaning'] for about in config.FIELDS.values())
+  assert config.CHANGEABLE | config.FROM_DATA <= fields
   assert not config.CHANGEABLE & config.FROM_DATA
   architectures = set()
   for preset, row in config.PRESETS.items():

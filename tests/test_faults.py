@@ -1,4 +1,4 @@
-"""Training that is killed, that runs out of room, that loses its files: the short form of `python -m tools.chaos`."""
+"""Training that is killed, finds the disk full, or loses its files: the short form of `python -m tools.chaos`."""
 
 import contextlib
 import errno
@@ -6,8 +6,6 @@ import glob
 import os
 import resource
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -15,44 +13,47 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from tests.helpers.processes import ROOT
+from tests.helpers.checkpoints import assert_same_variables, variables
+from tests.helpers.processes import ROOT, run
 from wgan_tf1 import config as configs
-from wgan_tf1 import files
-from wgan_tf1 import sampling
-from wgan_tf1 import training
-from wgan_tf1.data import batches
-from wgan_tf1.data import prefetch
+from wgan_tf1 import files, sampling, training
+from wgan_tf1.data import batches, prefetch
 from wgan_tf1.errors import UserError
 from wgan_tf1.runs import checkpoints
 
+pytestmark = pytest.mark.xdist_group('faults')  # the unharmed runs are made once
 STEPS = 8
-SETTINGS = dict(
-  preset='toy-8gaussians', variant='gp', width=4, batch_size=4, critic_steps=2, ema_decay=0.9, generator_steps=STEPS,
-  save_every_steps=2, sample_every_steps=4, summary_every_steps=2,
-)  # fmt: skip
+EVERY = dict(batch_size=4, critic_steps=2, save_every_steps=2, sample_every_steps=4, summary_every_steps=2)
+SYSTEMS = {
+  'gp': dict(EVERY, preset='toy-8gaussians', variant='gp', width=4, ema_decay=0.9),
+  'clip': dict(EVERY, preset='blog-mnist-bn', variant='clip', dataset='digits', width=2),
+}
 
 
-def _config(run_dir, **changes):
-  return configs.make(run_dir=str(run_dir), **dict(SETTINGS, **changes))
-
-
-def _variables(run_dir, step=STEPS):
-  reader = tf.train.load_checkpoint(os.path.join(str(run_dir), 'model-%d' % step))
-  return {name: reader.get_tensor(name).tobytes() for name in reader.get_variable_to_shape_map()}
+def _config(run_dir, system='gp', generator_steps=STEPS):
+  return configs.make(run_dir=str(run_dir), generator_steps=generator_steps, **SYSTEMS[system])
 
 
 @pytest.fixture(scope='module')
 def unharmed(tmp_path_factory):
-  """The variables after all steps of a run that nothing befell."""
-  run_dir = tmp_path_factory.mktemp('unharmed')
-  assert training.train(_config(run_dir)) is None
-  found = _variables(run_dir)
-  assert 'critic/dense_1/weights/Adam_1' in found and 'generator/dense_1/weights/ExponentialMovingAverage' in found
+  """{system: the variables after all steps of a run that nothing happened to}."""
+  found = {}
+  for system in SYSTEMS:
+    run_dir = tmp_path_factory.mktemp('unharmed')
+    assert training.train(_config(run_dir, system)) is None
+    found[system] = variables(run_dir, STEPS)
+  assert 'critic/dense_1/weights/Adam_1' in found['gp']
+  assert 'generator/dense_1/weights/ExponentialMovingAverage' in found['gp']
+  assert {'critic/conv_1/weights/RMSProp_1', 'generator/norm_1/moving_mean'} <= set(found['clip'])
   return found
 
 
+def _assert_unharmed(run_dir, unharmed, system='gp'):
+  assert_same_variables(variables(run_dir, STEPS), unharmed[system])
+
+
 def _scalar_steps(run_dir):
-  """Returns the steps that have a summary, of all the event files; each must say the same every time."""
+  """Returns the steps with a summary in any event file. A step that is written twice must have the same value."""
   found = {}
   for path in glob.glob(os.path.join(str(run_dir), 'events*')):
     with contextlib.suppress(tf.errors.DataLossError):  # a process died over the last record
@@ -64,16 +65,14 @@ def _scalar_steps(run_dir):
   return sorted(found)
 
 
-# One process for all of the kills: to load TensorFlow takes longer than all the rest. Each child of it is killed
-# by itself, at the n-th call of the session or of what a save is made of, and the last comes to its end.
+# One process for all kills, because it takes longer to load TensorFlow than to train. It forks a child for each moment.
+# The child is killed at the n-th call of a function, before or after it; the last child trains to the end.
 KILLER = """
 import os, signal, sys
-sys.path.insert(0, sys.argv[1])
 import tensorflow.compat.v1 as tf
 from tensorflow.python.training import saver
 from tests import test_faults
 from wgan_tf1 import training
-from tests.helpers.processes import ROOT
 
 def kill_at(owner, name, n, before):
   call, count = getattr(owner, name), [0]
@@ -93,31 +92,32 @@ moments = [
   (saver.checkpoint_management, 'update_checkpoint_state_internal', 1, True), (tf.train.Saver, 'save', 2, True),
   (tf.Session, 'run', 30, False), None,
 ]
-for moment in moments:
-  sys.stdout.flush()
-  child = os.fork()
-  if not child:
-    if moment:
-      kill_at(*moment)
-    training.train(test_faults._config(sys.argv[2]))
+for system, moments in (('gp', moments), ('clip', moments[4:])):
+  for moment in moments:
     sys.stdout.flush()
-    os._exit(0)
-  status = os.waitpid(child, 0)[1]
-  assert status == (signal.SIGKILL if moment else 0), (moment, status)
+    child = os.fork()
+    if not child:
+      if moment:
+        kill_at(*moment)
+      training.train(test_faults._config(os.path.join(sys.argv[1], system), system))
+      sys.stdout.flush()
+      os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    assert status == (signal.SIGKILL if moment else 0), (moment, status)
 """
 
 
-def test_whenever_it_is_killed_it_goes_on(tmp_path, unharmed):
-  command = [sys.executable, '-c', KILLER, ROOT, str(tmp_path / 'run')]
-  done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT)
-  assert done.returncode == 0, done.stderr
-  begun = [int(line.split('steps ')[1].split()[0]) for line in done.stdout.splitlines() if line.startswith('training ')]
-  assert begun == sorted(begun) and begun[-1] > 0 and len(set(begun)) >= 3, begun
-  assert _variables(tmp_path / 'run') == unharmed
-  assert _scalar_steps(tmp_path / 'run') == [2, 4, 6, 8]
+def test_a_killed_run_resumes_and_ends_where_an_unharmed_one_does(tmp_path, unharmed):
+  out, _ = run(ROOT, '-c', KILLER, str(tmp_path))
+  for system, settings in SYSTEMS.items():
+    begin = 'training   %s, %s: generator steps ' % (settings['preset'], settings['variant'])
+    started = [int(line[len(begin) :].split()[0]) for line in out.splitlines() if line.startswith(begin)]
+    assert started == sorted(started) and started[-1] > 0 and len(set(started)) >= 3, started
+    _assert_unharmed(tmp_path / system, unharmed, system)
+    assert _scalar_steps(tmp_path / system) == [2, 4, 6, 8]
 
 
-def test_sigterm_amid_a_save_lets_it_end_and_the_same_command_goes_on(tmp_path, monkeypatch, unharmed):
+def test_sigterm_during_a_save_lets_it_finish_and_the_run_resumes(tmp_path, monkeypatch, unharmed):
   save = tf.train.Saver.save
 
   def interrupted(self, session, *args, **kwargs):
@@ -138,18 +138,18 @@ def test_sigterm_amid_a_save_lets_it_end_and_the_same_command_goes_on(tmp_path, 
   assert training.train(_config(tmp_path)) == signal.SIGTERM
   assert list(checkpoints.paths(str(tmp_path))) == [2]
   assert training.train(_config(tmp_path)) is None
-  assert _variables(tmp_path) == unharmed
+  _assert_unharmed(tmp_path, unharmed)
 
 
 @pytest.fixture
 def largest_file():
-  """Sets the most bytes that this process may write to one file, as a full disk would; None is as before."""
+  """Limits the bytes that this process may write to a file, as a full disk would; None removes the limit."""
   before = resource.getrlimit(resource.RLIMIT_FSIZE)
   yield lambda most: resource.setrlimit(resource.RLIMIT_FSIZE, (before[0] if most is None else most, before[1]))
   resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_no_room_is_one_line_and_the_same_command_goes_on(tmp_path, monkeypatch, largest_file, unharmed):
+def test_a_full_disk_is_one_line_and_the_run_resumes(tmp_path, monkeypatch, largest_file, unharmed):
   config = _config(tmp_path)
   make = batches.batch
 
@@ -167,10 +167,10 @@ def test_no_room_is_one_line_and_the_same_command_goes_on(tmp_path, monkeypatch,
   assert len(str(e.value).splitlines()) == 1
   assert [2, 4] == list(checkpoints.paths(str(tmp_path)))[:2] and not glob.glob(str(tmp_path / '*tempstate*'))
   assert training.train(config) is None
-  assert _variables(tmp_path) == unharmed
+  _assert_unharmed(tmp_path, unharmed)
 
 
-def test_no_room_at_the_start_is_one_line(tmp_path, monkeypatch, unharmed):
+def test_a_full_disk_at_the_start_is_one_line(tmp_path, monkeypatch, unharmed):
   def full(path, content):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -179,11 +179,11 @@ def test_no_room_at_the_start_is_one_line(tmp_path, monkeypatch, unharmed):
     training.train(_config(tmp_path))
   monkeypatch.undo()
   assert training.train(_config(tmp_path)) is None
-  assert _variables(tmp_path) == unharmed
+  _assert_unharmed(tmp_path, unharmed)
 
 
 class _NotAhead:
-  """A `prefetch.Prefetcher` that makes each batch when it is asked for."""
+  """A `Prefetcher` that makes each batch when it is needed."""
 
   def __init__(self, make, first_step):
     self._make, self._step = make, first_step
@@ -195,9 +195,6 @@ class _NotAhead:
     self._step += 1
     return self._make(self._step - 1)
 
-  def __enter__(self):
-    return self
-
   def __exit__(self, *exception):
     pass
 
@@ -208,10 +205,10 @@ def test_a_file_where_the_samples_should_be_is_one_line(tmp_path, unharmed):
     training.train(_config(tmp_path))
   (tmp_path / 'samples').unlink()
   assert training.train(_config(tmp_path)) is None
-  assert _variables(tmp_path) == unharmed
+  _assert_unharmed(tmp_path, unharmed)
 
 
-def test_events_that_are_removed_are_gone_on_with_in_a_new_file(tmp_path, monkeypatch, unharmed):
+def test_removed_events_continue_in_a_new_file(tmp_path, monkeypatch, unharmed):
   make = batches.batch
 
   def batch(config, dataset, step):
@@ -223,7 +220,7 @@ def test_events_that_are_removed_are_gone_on_with_in_a_new_file(tmp_path, monkey
   monkeypatch.setattr(batches, 'batch', batch)
   monkeypatch.setattr(prefetch, 'Prefetcher', _NotAhead)
   assert training.train(_config(tmp_path)) is None
-  assert _variables(tmp_path) == unharmed
+  _assert_unharmed(tmp_path, unharmed)
   assert _scalar_steps(tmp_path)[-2:] == [6, 8]
 
 
@@ -238,7 +235,7 @@ def test_a_clock_that_is_set_back_changes_nothing(tmp_path, monkeypatch, unharme
   assert training.train(_config(tmp_path, generator_steps=4)) is None
   assert training.train(_config(tmp_path)) is None
   monkeypatch.undo()
-  assert _variables(tmp_path) == unharmed
+  _assert_unharmed(tmp_path, unharmed)
   rates = []
   for path in glob.glob(str(tmp_path / 'events*')):
     for event in tf.train.summary_iterator(path):
@@ -246,7 +243,7 @@ def test_a_clock_that_is_set_back_changes_nothing(tmp_path, monkeypatch, unharme
   assert len(rates) == 4 and min(rates) > 0
 
 
-def test_data_that_are_removed_end_the_run_and_it_goes_on_once_they_are_back(tmp_path, monkeypatch):
+def test_removed_data_end_the_run_and_it_resumes_when_they_are_restored(tmp_path, monkeypatch):
   pictures = tmp_path / 'pictures'
   pictures.mkdir()
   for i in range(3):
@@ -272,18 +269,18 @@ def test_data_that_are_removed_end_the_run_and_it_goes_on_once_they_are_back(tmp
     training.train(config)
   assert list(checkpoints.paths(config.run_dir)) == [1, 2]
   monkeypatch.undo()
-  with pytest.raises(UserError, match='pictures is not there'):
+  with pytest.raises(UserError, match='pictures: file not found'):
     training.train(config)
   (tmp_path / 'away').rename(pictures)
   assert training.train(config) is None
-  assert _variables(config.run_dir, 3) == _variables(whole.run_dir, 3)
+  assert_same_variables(variables(config.run_dir, 3), variables(whole.run_dir, 3))
 
 
 @pytest.mark.parametrize('changes, words', [
-  (dict(architecture='os.system'), 'architecture=os.system is unknown: it is one of blog'),
-  (dict(architecture='dcgan4'), r'architecture=dcgan4 makes samples of shape \[64, 64, 1\], and the settings say'),
-  (dict(image_size=36), r'makes samples of shape \[32, 32, 1\], and the settings say \[36, 36, 1\]'),
+  (dict(architecture='os.system'), 'architecture=os.system: must be one of blog'),
+  (dict(architecture='dcgan4'), r'architecture=dcgan4 makes samples of shape \[64, 64, 1\], but the settings say'),
+  (dict(image_size=36), r'makes samples of shape \[32, 32, 1\], but the settings say \[36, 36, 1\]'),
 ])  # fmt: skip
-def test_a_config_from_elsewhere_chooses_among_what_is_there(changes, words):
+def test_a_damaged_config_cannot_name_other_networks(changes, words):
   with tf.Graph().as_default(), pytest.raises(UserError, match=words):
     sampling.build_sampler(configs.make(width=2, **changes))

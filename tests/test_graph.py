@@ -1,9 +1,37 @@
+import contextlib
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from tests.helpers.references import SlowOptimizer
+from wgan_tf1 import config as configs
 from wgan_tf1 import graph as graphs
 from wgan_tf1 import networks
+
+
+@pytest.fixture(scope='module')
+def shared():
+  """As `running`, but the graph of each `Config` is built only once. Every use has a new session."""
+  built = {}
+
+  @contextlib.contextmanager
+  def run(config):
+    if config not in built:
+      with tf.Graph().as_default():
+        built[config] = graphs.build_graph(config), tf.global_variables_initializer()
+    graph, initialise = built[config]
+    with initialise.graph.as_default(), tf.Session() as session:
+      session.run(initialise)
+      yield graph, session
+
+  return run
+
+
+@pytest.fixture
+def narrow(tiny):
+  """As `tiny`, of a small width."""
+  return lambda *args, **overrides: tiny(*args, **{'width': 4, **overrides})
 
 
 def _real(n=4, seed=0, channels=1):
@@ -15,8 +43,8 @@ def _all_within(values, bound):
 
 
 @pytest.mark.parametrize('variant', ['clip', 'gp', 'gan'])
-def test_every_trainable_variable_belongs_to_one_network(running, tiny, variant):
-  with running(tiny(variant)) as (graph, _):
+def test_every_trainable_variable_belongs_to_one_network(shared, narrow, variant):
+  with shared(narrow(variant)) as (graph, _):
     names = [v.op.name for v in graph.generator_variables + graph.critic_variables]
     assert sorted(names) == sorted(v.op.name for v in tf.trainable_variables())
     assert all(v.op.name.startswith('critic/') for v in graph.critic_variables)
@@ -25,17 +53,17 @@ def test_every_trainable_variable_belongs_to_one_network(running, tiny, variant)
 
 
 @pytest.mark.parametrize('optimizer', ['rmsprop', 'rmsprop_torch', 'adam'])
-def test_critic_weights_are_within_the_bound_after_every_step(running, tiny, optimizer):
-  config = tiny(optimizer=optimizer, critic_learning_rate=0.01)
-  with running(config) as (graph, session):
-    assert not _all_within(session.run(graph.critic_variables), 0.01)  # so that the first clip has work to do
+def test_critic_weights_are_within_the_bound_after_every_step(shared, narrow, optimizer):
+  config = narrow(optimizer=optimizer, critic_learning_rate=0.01)
+  with shared(config) as (graph, session):
+    assert not _all_within(session.run(graph.critic_variables), 0.01)  # so that the first clip changes something
     for step in range(30):
       session.run(graph.train_critic, {graph.real: _real(seed=step)})
       assert _all_within(session.run(graph.critic_variables), 0.01), step
 
 
-def test_clipping_before_binds_before_the_update_and_not_after(running, tiny):
-  with running(tiny(clip_order='before', critic_learning_rate=0.01)) as (graph, session):
+def test_clipping_before_binds_before_the_update_and_not_after(shared, narrow):
+  with shared(narrow(clip_order='before', critic_learning_rate=0.01)) as (graph, session):
     for step in range(5):
       session.run(graph.before_critic)
       assert _all_within(session.run(graph.critic_variables), 0.01)
@@ -44,23 +72,23 @@ def test_clipping_before_binds_before_the_update_and_not_after(running, tiny):
 
 
 @pytest.mark.parametrize('variant', ['gp', 'gan'])
-def test_other_variants_critics_are_not_clipped(running, tiny, variant):
-  with running(tiny(variant)) as (graph, session):
+def test_other_variants_critics_are_not_clipped(shared, narrow, variant):
+  with shared(narrow(variant)) as (graph, session):
     assert graph.before_critic is None
     session.run(graph.train_critic, {graph.real: _real()})
     assert not _all_within(session.run(graph.critic_variables), 0.01)
 
 
 @pytest.mark.parametrize('variant', ['clip', 'gp', 'gan'])
-def test_an_update_leaves_the_other_network_alone_and_counts_itself(running, tiny, variant):
-  with running(tiny(variant)) as (graph, session):
+def test_an_update_leaves_the_other_network_alone_and_counts_itself(shared, narrow, variant):
+  with shared(narrow(variant, width=16)) as (graph, session):
     both = [graph.generator_variables, graph.critic_variables]
     counters = [graph.global_step, graph.critic_step]
     start = session.run(both)
     session.run(graph.train_critic, {graph.real: _real()})
     after_critic = session.run(both)
     assert all(np.array_equal(a, b) for a, b in zip(start[0], after_critic[0]))
-    # All move, save the last bias under the penalty: it cancels out of the loss.
+    # All variables move, except the last bias with the penalty: it cancels in the loss.
     moved = [not np.array_equal(a, b) for a, b in zip(start[1], after_critic[1])]
     assert moved == [True] * 9 + [variant != 'gp']
     assert session.run(counters) == [0, 1]
@@ -71,52 +99,12 @@ def test_an_update_leaves_the_other_network_alone_and_counts_itself(running, tin
     assert session.run(counters) == [1, 1]
 
 
-class _SlowOptimizer:
-  """The update rules in NumPy, float64, one variable."""
-
-  def __init__(self, config, learning_rate, shape):
-    self.config, self.learning_rate, self.t = config, learning_rate, 0
-    self.mean_square = np.ones(shape) if config.optimizer == 'rmsprop' else np.zeros(shape)
-    self.mean = np.zeros(shape)
-
-  def step(self, w, g):
-    lr, config = self.learning_rate, self.config
-    self.t += 1
-    if config.optimizer == 'rmsprop':
-      self.mean_square = 0.9 * self.mean_square + 0.1 * g**2
-      return w - lr * g / np.sqrt(self.mean_square + 1e-10)
-    if config.optimizer == 'rmsprop_torch':
-      self.mean_square = 0.99 * self.mean_square + 0.01 * g**2
-      return w - lr * g / (np.sqrt(self.mean_square) + 1e-8)
-    self.mean = config.beta1 * self.mean + (1 - config.beta1) * g
-    self.mean_square = config.beta2 * self.mean_square + (1 - config.beta2) * g**2
-    lr *= np.sqrt(1 - config.beta2**self.t) / (1 - config.beta1**self.t)
-    return w - lr * self.mean / (np.sqrt(self.mean_square) + 1e-8)
-
-
-@pytest.mark.parametrize('optimizer', ['rmsprop', 'rmsprop_torch', 'adam'])
-def test_optimizers_follow_their_equations(tiny, optimizer):
-  config = tiny(optimizer=optimizer)
-  random = np.random.RandomState(0)
-  start, gradients = random.normal(size=7), random.normal(size=[6, 7]) * 10.0 ** random.randint(-4, 1, [6, 1])
-  with tf.Graph().as_default(), tf.Session() as session:
-    v = tf.get_variable('v', initializer=start.astype(np.float32), use_resource=True)
-    gradient = tf.placeholder(tf.float32, [7])
-    update = graphs.make_optimizer(config, 0.01).apply_gradients([(gradient, v)])
-    session.run(tf.global_variables_initializer())
-    slow, w = _SlowOptimizer(config, 0.01, 7), start
-    for g in gradients:
-      session.run(update, {gradient: g})
-      w = slow.step(w, g)
-      np.testing.assert_allclose(session.run(v), w, rtol=1e-5, atol=1e-6)
-
-
-def test_a_critic_update_is_the_papers_line_by_line(running, tiny):
+def test_a_critic_update_is_the_papers_line_by_line(shared, narrow):
   """Gradient ascent on mean f(real) - mean f(fake), then the clip, by central differences of the estimate."""
-  config = tiny()
+  config = narrow(clip_value=0.1)
   random = np.random.RandomState(0)
   latents, real = random.normal(size=[4, 128]), _real()
-  with running(config) as (graph, session):
+  with shared(config) as (graph, session):
     feed = {graph.latents: latents, graph.real: real}
     before = session.run(graph.critic_variables)
     scores = session.run([graph.scalars['wasserstein_estimate'], graph.real_scores, graph.fake_scores], feed)
@@ -125,12 +113,12 @@ def test_a_critic_update_is_the_papers_line_by_line(running, tiny):
     session.run(graph.train_critic, feed)
     after = session.run(graph.critic_variables)
     for w, g, new in zip(before, gradients, after):
-      expected = _SlowOptimizer(config, config.critic_learning_rate, w.shape).step(w.astype(float), g.astype(float))
-      np.testing.assert_allclose(new, np.clip(expected, -0.01, 0.01), atol=1e-6)
+      expected = SlowOptimizer(config, config.critic_learning_rate, w.shape).step(w.astype(float), g.astype(float))
+      np.testing.assert_allclose(new, np.clip(expected, -0.1, 0.1), atol=1e-6)
 
     # The gradient itself, of the last layer, where the estimate is linear: its slope is the mean feature gap.
     dense = graph.critic_variables[-2]
-    direction = random.normal(size=[2048, 1]).astype(np.float32)
+    direction = random.normal(size=dense.shape.as_list()).astype(np.float32)
     current = session.run(dense)
     values = []
     for sign in (1, -1):
@@ -141,12 +129,12 @@ def test_a_critic_update_is_the_papers_line_by_line(running, tiny):
     np.testing.assert_allclose((values[0] - values[1]) / 0.2, np.sum(gradient * direction), rtol=1e-3)
 
 
-def test_the_penalty_is_on_the_norms_at_the_interpolates(running, tiny):
+def test_the_penalty_is_on_the_norms_at_the_interpolates(shared, narrow):
   """Against one-sided differences of the critic at the interpolates, pixel by pixel."""
-  config = tiny('gp', batch_size=2)
+  config = narrow('gp', batch_size=2)
   weights = np.array([0.3, 0.8], np.float32)
   latents, real = np.random.RandomState(0).normal(size=[2, 128]), _real(2)
-  with running(config) as (graph, session):
+  with shared(config) as (graph, session):
     feed = {graph.latents: latents, graph.real: real, graph.interpolation_weights: weights}
     fake = session.run(graph.fake, feed)
     scalars = session.run(graph.scalars, feed)
@@ -166,60 +154,65 @@ def test_the_penalty_is_on_the_norms_at_the_interpolates(running, tiny):
   )
 
 
-def test_losses_have_the_papers_signs(running, tiny):
-  with running(tiny()) as (graph, session):
-    scalars, real, fake = session.run(
-      [graph.scalars, graph.real_scores, graph.fake_scores], {graph.real: _real(9)}
-    )  # fmt: skip
+def test_losses_have_the_papers_signs(shared, narrow):
+  with shared(narrow()) as (graph, session):
+    fetches = [graph.scalars, graph.real_scores, graph.fake_scores]
+    scalars, real, fake = session.run(fetches, {graph.real: _real(9)})
   np.testing.assert_allclose(scalars['wasserstein_estimate'], real.mean() - fake.mean(), atol=1e-6)
   assert scalars['critic_loss'] == -scalars['wasserstein_estimate']
   np.testing.assert_allclose(scalars['generator_loss'], -fake.mean(), atol=1e-6)
 
 
-def test_draws_are_functions_of_seed_and_step(running, tiny):
-  def draws(config):
+def test_an_update_sees_the_draw_of_its_step(shared, narrow):
+  """What is fetched with an update is the draw before it: the counter waits. The next update has another draw."""
+  with shared(narrow()) as (graph, session):
     drawn = []
-    with running(config) as (graph, session):
-      for update in ('critic', 'critic', 'generator', 'critic'):
-        drawn.append(session.run([graph.latents, graph.interpolation_weights]))
-        if update == 'critic':
-          session.run(graph.train_critic, {graph.real: _real(64)})
-        else:
-          session.run(graph.train_generator)
-    return drawn
-
-  first, again, other = (draws(tiny('gp', batch_size=64, width=4, seed=seed)) for seed in (0, 0, 1))
-  for i, (latents, weights) in enumerate(first):
-    assert np.array_equal(latents, again[i][0]) and np.array_equal(weights, again[i][1])
-    assert not np.array_equal(latents, other[i][0]) and not np.array_equal(weights, other[i][1])
-    assert all(not np.array_equal(latents, first[j][0]) for j in range(i))
-    assert latents.shape == (64, 128) and abs(latents.mean()) < 0.05 and abs(latents.std() - 1) < 0.05
-    assert weights.shape == (64,) and 0 <= weights.min() < 0.2 and 0.8 < weights.max() < 1
-    assert len(set(weights.tolist())) == 64
-
-
-def test_an_update_sees_the_draw_of_its_step(running, tiny):
-  """The scores fetched beside an update are those of the latents drawn before it: the counter waits."""
-  with running(tiny()) as (graph, session):
     for step in range(10):
       latents = session.run(graph.latents)
-      fetched, _ = session.run([graph.latents, graph.train_critic], {graph.real: _real(seed=step)})
-      assert np.array_equal(latents, fetched)
+      feed = {graph.real: _real(seed=step)}
+      fetched, _ = session.run([graph.latents, graph.train_critic if step % 3 else graph.train_generator], feed)
+      assert np.array_equal(latents, fetched) and not any(np.array_equal(latents, earlier) for earlier in drawn)
+      drawn.append(latents)
 
 
-def test_samples_are_fixed_and_can_be_chosen(running, tiny):
-  with running(tiny()) as (graph, session):
+def test_a_critic_update_needs_as_many_fake_samples_as_real_ones(shared, narrow):
+  with shared(narrow(generator_batch_size=6)) as (graph, session):
+    before = session.run([graph.critic_variables, graph.critic_step])
+    message = 'a critic update needs as many fake samples as real ones: feed fake_count'
+    for feed in ({}, {graph.fake_count: 3}, {graph.latents: np.zeros([5, 128])}):
+      with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        session.run(graph.train_critic, {graph.real: _real(4), **feed})
+    after = session.run([graph.critic_variables, graph.critic_step])
+    assert after[1] == 0 and all(np.array_equal(a, b) for a, b in zip(before[0], after[0]))
+    session.run(graph.train_critic, {graph.real: _real(4), graph.fake_count: 4})
+    assert session.run(graph.critic_step) == 1
+
+
+def test_a_generator_update_makes_its_own_number_of_samples(shared):
+  """Twice the critic's for cifar10-resnet, with nothing fed."""
+  config = configs.make('cifar10-resnet', 'gp', width=1)
+  assert (config.batch_size, config.generator_batch_size) == (64, 128)
+  with shared(config) as (graph, session):
+    fake, _ = session.run([graph.fake, graph.train_generator])
+    assert fake.shape == (128, 32, 32, 3)
+    feed = {graph.real: _real(64, channels=3), graph.fake_count: 64}
+    fake, _ = session.run([graph.fake, graph.train_critic], feed)
+    assert fake.shape == (64, 32, 32, 3)
+
+
+def test_samples_are_fixed_and_can_be_chosen(shared, narrow):
+  with shared(narrow()) as (graph, session):
     first = session.run(graph.samples)
     session.run(graph.train_critic, {graph.real: _real()})
-    assert len(first) == networks.sample_count(tiny()) == 64
+    assert len(first) == networks.sample_count(narrow()) == 64
     assert first.shape == (64, 32, 32, 1) and np.array_equal(first, session.run(graph.samples))
     chosen = np.random.RandomState(0).normal(size=[3, 128])
     images = session.run([graph.samples, graph.fake], {graph.sample_latents: chosen, graph.latents: chosen})
     np.testing.assert_allclose(images[0], images[1], atol=1e-6)
 
 
-def test_share_of_weights_at_the_bound(running, tiny):
-  with running(tiny(critic_learning_rate=0.002)) as (graph, session):
+def test_share_of_weights_at_the_bound(shared, narrow):
+  with shared(narrow(critic_learning_rate=0.002)) as (graph, session):
     for step in range(4):
       session.run(graph.train_critic, {graph.real: _real(seed=step)})
     share = session.run(graph.scalars['clip/share_at_bound'])
@@ -228,18 +221,18 @@ def test_share_of_weights_at_the_bound(running, tiny):
     np.testing.assert_allclose(share, np.mean(np.abs(flat) == np.float32(0.01)), rtol=1e-5)
 
 
-def test_all_variants_start_from_the_same_weights(running, tiny):
+def test_all_variants_start_from_the_same_weights(shared, narrow):
   starts = []
   for variant in ('clip', 'gp', 'gan'):
-    with running(tiny(variant)) as (graph, session):
+    with shared(narrow(variant)) as (graph, session):
       starts.append(session.run(graph.generator_variables + graph.critic_variables))
   assert all(np.array_equal(a, b) and np.array_equal(a, c) for a, b, c in zip(*starts))
 
 
 @pytest.mark.parametrize('variant', ['clip', 'gp', 'gan'])
-def test_no_variable_changes_before_the_loss_and_every_gradient_are_there(running, tiny, variant):
-  """By the graph itself: each op that changes a variable has them all among what it waits for."""
-  with running(tiny(variant)) as (graph, _):
+def test_no_variable_changes_before_the_loss_and_every_gradient_are_there(shared, narrow, variant):
+  """Each op that changes a variable depends on the loss and on every gradient."""
+  with shared(narrow(variant)) as (graph, _):
     for loss, update, variables in (
       ('critic_loss', graph.train_critic, graph.critic_variables),
       ('generator_loss', graph.train_generator, graph.generator_variables),
@@ -256,17 +249,17 @@ def test_no_variable_changes_before_the_loss_and_every_gradient_are_there(runnin
 
 
 @pytest.mark.parametrize('variant', ['clip', 'gp', 'gan'])
-def test_the_graph_has_no_functions(running, tiny, variant):
-  """TensorFlow 2 would start its devices to hold them, before the session says how many threads or how much memory."""
-  with running(tiny(variant)) as (_, session):
+def test_the_graph_has_no_functions(shared, narrow, variant):
+  """To hold functions TensorFlow 2 would start its devices, before the session's options limit threads and memory."""
+  with shared(narrow(variant)) as (_, session):
     assert not session.graph.as_graph_def().library.function
 
 
 @pytest.mark.parametrize('batch_size', [8, 50])
-def test_what_shifts_all_scores_alike_is_not_trained(running, tiny, batch_size):
-  """Its gradients by fake and by real samples cancel exactly: Adam would make whole steps of a rounding error."""
-  config = tiny('gp', preset='gp-mnist', width=2, batch_size=batch_size)
-  with running(config) as (graph, session):
+def test_what_shifts_all_scores_alike_is_not_trained(shared, narrow, batch_size):
+  """Its gradients by fake and by real samples cancel exactly: Adam would turn a rounding error into whole steps."""
+  config = narrow('gp', preset='gp-mnist', width=2, batch_size=batch_size)
+  with shared(config) as (graph, session):
     (bias,) = [v for v in graph.critic_variables if v.op.name == 'critic/dense/biases']
     (weights,) = [v for v in graph.critic_variables if v.op.name == 'critic/dense/weights']
     before = session.run([bias, weights])
@@ -289,8 +282,8 @@ def _ancestors(op):
   return seen
 
 
-def test_a_number_that_is_not_finite_stops_the_update_by_name(running, tiny):
-  with running(tiny()) as (graph, session):
+def test_a_number_that_is_not_finite_stops_the_update_by_name(shared, narrow):
+  with shared(narrow()) as (graph, session):
     session.run(graph.check_weights)
     weights = session.run(graph.critic_variables)
     with pytest.raises(tf.errors.InvalidArgumentError, match='not finite: .*critic.* : Tensor had NaN'):
@@ -304,8 +297,8 @@ def test_a_number_that_is_not_finite_stops_the_update_by_name(running, tiny):
       session.run(graph.train_generator)
 
 
-def test_the_check_sees_the_moving_averages_too(running, tiny):
-  with running(tiny(preset='blog-mnist-bn', width=4)) as (graph, session):
+def test_the_check_sees_the_moving_averages_too(shared, narrow):
+  with shared(narrow(preset='blog-mnist-bn', width=4)) as (graph, session):
     session.run(graph.check_weights)
     moving = [v for v in tf.global_variables('generator/') if v.op.name == 'generator/norm_2/moving_variance']
     moving[0].load(np.full(moving[0].shape, np.nan), session)

@@ -2,20 +2,22 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tests.helpers.references import randomize
-from tests.helpers.references import slow_batch_norm
-from tests.helpers.references import slow_conv1d
-from tests.helpers.references import slow_conv2d
-from tests.helpers.references import slow_conv2d_transpose
-from tests.helpers.references import slow_downsample
-from tests.helpers.references import slow_layer_norm
-from tests.helpers.references import slow_upsample_bilinear
-from tests.helpers.references import slow_upsample_nearest
+from tests.helpers.references import (
+  randomize,
+  slow_batch_norm,
+  slow_conv1d,
+  slow_conv2d,
+  slow_conv2d_transpose,
+  slow_downsample,
+  slow_layer_norm,
+  slow_upsample_bilinear,
+  slow_upsample_nearest,
+)
 from wgan_tf1 import layers
 
 
 def _apply(layer, x):
-  """Returns the layer's output and its variables, keyed by the last part of their names; all of them are random."""
+  """Returns the layer's output and its variables, all random, keyed by the last part of their names."""
   with tf.Graph().as_default(), tf.Session() as session:
     y = layer(tf.constant(x))
     variables = randomize(session)
@@ -102,7 +104,7 @@ def test_batch_norm_by_the_moving_averages(shape):
 @pytest.mark.parametrize('labelled', [False, True])
 @pytest.mark.parametrize('shape', SHAPES)
 def test_moving_averages_are_the_mean_of_ten_batches_and_then_keep_nine_tenths(shape, labelled):
-  """Of each batch's mean, and of its variance with n - 1 in the denominator."""
+  """The averages are of each batch's mean, and of its variance with n - 1 in the denominator."""
   batches = np.arange(1, 13).reshape(-1, *[1] * len(shape)) * np.random.RandomState(0).normal(size=(12, *shape)) + 2
   with tf.Graph().as_default(), tf.Session() as session:
     x = tf.placeholder(tf.float32, [None, *shape[1:]])
@@ -157,7 +159,7 @@ def test_norms_are_chosen_by_name():
 
 
 def _initial(layer, *shape):
-  """The initial values of a layer's variables, keyed by the last part of their names."""
+  """Returns the initial values of a layer's variables, keyed by the last part of their names."""
   with tf.Graph().as_default(), tf.Session() as session:
     tf.set_random_seed(3)
     layer(tf.zeros(shape))
@@ -166,12 +168,12 @@ def _initial(layer, *shape):
 
 
 def _assert_uniform(values, bound):
-  """Within the bound, up to it on both sides, and with a uniform distribution's deviation."""
+  """Checks that values reach the bound on both sides, and have the standard deviation of a uniform distribution."""
   assert -bound <= values.min() < -0.97 * bound and 0.97 * bound < values.max() <= bound
   np.testing.assert_allclose(values.std(), bound / 3**0.5, rtol=0.02)
 
 
-# Layer, input shape, and what goes into one output and out of one input.
+# Layer, input shape, number of inputs of one output, number of outputs of one input.
 FANS = {
   'dense': (lambda init: lambda x: layers.dense(x, 300, 'l', init), [1, 200], 200, 300),
   'conv2d': (lambda init: lambda x: layers.conv2d(x, 80, 'l', 3, 1, init), [1, 4, 4, 60], 9 * 60, 9 * 80),
@@ -194,7 +196,7 @@ def test_initial_weights_are_as_wide_as_their_initializer_says(name):
   v = _initial(make('normal'), *shape)
   assert abs(v['weights'].mean()) < 0.001
   np.testing.assert_allclose(v['weights'].std(), 0.02, rtol=0.02)
-  assert np.abs(v['weights']).max() > 0.06  # not cut off
+  assert np.abs(v['weights']).max() > 0.06  # the distribution is not truncated
   assert not v['biases'].any()
 
 
@@ -207,14 +209,14 @@ def test_glorot_is_uniform(name):
 
 
 def test_variables_start_glorot_uniform_biases_too():
-  """get_variable's default, as the MNIST post has it."""
+  """This is get_variable's default, which the MNIST post uses."""
   v = _initial(lambda x: layers.conv2d(x, 3000, 'l'), 1, 4, 4, 20)
   _assert_uniform(v['weights'], (6 / (9 * 20 + 9 * 3000)) ** 0.5)
   _assert_uniform(v['biases'], (6 / (3000 + 3000)) ** 0.5)
 
 
 @pytest.mark.parametrize('layer', [layers.batch_norm, layers.layer_norm])
-def test_norms_start_as_plain_ones(layer):
+def test_norms_start_with_gamma_one_and_beta_zero(layer):
   v = _initial(lambda x: layer(x, 'l'), 2, 4, 4, 3)
   assert v['gamma'].tolist() == [1, 1, 1] and v['beta'].tolist() == [0, 0, 0]
 

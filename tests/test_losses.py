@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import losses
-from wgan_tf1 import networks
-from wgan_tf1.networks import mlp
-from wgan_tf1.networks import resnet
+from tests.helpers.references import log_sigmoid, slow_gradient_norms
+from wgan_tf1 import layers, losses, networks
+from wgan_tf1.networks import mlp, resnet
 
 
 def _run(build):
@@ -14,17 +13,6 @@ def _run(build):
     fetches = build()
     session.run(tf.global_variables_initializer())
     return session.run(fetches)
-
-
-def _slow_gradient_norms(weights, rows):
-  """Norm of the gradient of f(x) = sum over i of weights_i * x_i^2 / 2, which is weights * x."""
-  norms = []
-  for row in rows:
-    total = 0.0
-    for w, x in zip(weights.ravel(), row.ravel()):
-      total += (w * x) ** 2
-    norms.append(total**0.5)
-  return norms
 
 
 def test_wasserstein_losses_are_the_papers():
@@ -38,10 +26,6 @@ def test_wasserstein_losses_are_the_papers():
   assert (estimate, loss) == (4.0 - 3.0, -3.0)
 
 
-def _log_sigmoid(x):
-  return -np.logaddexp(0, -np.asarray(x, float))
-
-
 def test_gan_losses_are_the_papers():
   random = np.random.RandomState(0)
   real, fake = 3 * random.normal(size=7), 3 * random.normal(size=5)
@@ -52,16 +36,16 @@ def test_gan_losses_are_the_papers():
       losses.js_estimate(tf.constant(real), tf.constant(fake)),
     ]
   )
-  value = _log_sigmoid(real).mean() + _log_sigmoid(-fake).mean()  # 1 - sigmoid(x) is sigmoid(-x)
-  np.testing.assert_allclose([critic, generator, js], [-value, -_log_sigmoid(fake).mean(), np.log(2) + value / 2])
+  value = log_sigmoid(real).mean() + log_sigmoid(-fake).mean()  # 1 - sigmoid(x) is sigmoid(-x)
+  np.testing.assert_allclose([critic, generator, js], [-value, -log_sigmoid(fake).mean(), np.log(2) + value / 2])
 
 
-def test_the_js_estimate_goes_from_zero_for_a_coin_to_log_two_for_certainty():
+def test_the_js_estimate_goes_from_zero_for_guesses_to_log_two_for_certainty():
   real, fake = np.float32([0, 1, 10, 1000]), np.float32([0, -1, -10, -1000])
-  coin, *rest = _run(lambda: [losses.js_estimate(tf.constant([r]), tf.constant([f])) for r, f in zip(real, fake)])
-  assert abs(coin) < 1e-6 and sorted(rest) == rest
+  guess, *rest = _run(lambda: [losses.js_estimate(tf.constant([r]), tf.constant([f])) for r, f in zip(real, fake)])
+  assert abs(guess) < 1e-6 and sorted(rest) == rest
   assert rest[-1] == np.float32(np.log(2)) and rest[0] < 0.4
-  assert _run(lambda: losses.js_estimate(tf.constant(fake), tf.constant(real))) < -100  # sure, and wrong
+  assert _run(lambda: losses.js_estimate(tf.constant(fake), tf.constant(real))) < -100  # certain, and wrong
 
 
 def test_gan_losses_are_finite_and_have_a_slope_where_the_discriminator_is_sure():
@@ -83,15 +67,14 @@ def test_class_loss_is_the_cross_entropy():
   np.testing.assert_allclose(loss, -np.mean([np.log(row[label]) for row, label in zip(shares, labels)]))
 
 
-def test_each_sample_is_interpolated_with_its_own_weight():
-  random = np.random.RandomState(0)
-  for shape in ((5, 4), (5, 3, 2, 1)):  # points and images
-    real, fake = random.normal(size=(2,) + shape).astype(np.float32)
-    weights = np.array([0, 0.25, 0.5, 0.9, 1], np.float32)
-    mixed = _run(lambda: losses.interpolate(tf.constant(real), tf.constant(fake), tf.constant(weights)))
-    for i, weight in enumerate(weights):
-      np.testing.assert_allclose(mixed[i], weight * real[i] + (1 - weight) * fake[i], atol=1e-6)
-    assert np.array_equal(mixed[0], fake[0]) and np.array_equal(mixed[-1], real[-1])
+@pytest.mark.parametrize('shape', [(5, 4), (5, 3, 2, 1)])  # points and images
+def test_each_sample_is_interpolated_with_its_own_weight(shape):
+  real, fake = np.random.RandomState(0).normal(size=(2, *shape)).astype(np.float32)
+  weights = np.array([0, 0.25, 0.5, 0.9, 1], np.float32)
+  mixed = _run(lambda: losses.interpolate(tf.constant(real), tf.constant(fake), tf.constant(weights)))
+  for i, weight in enumerate(weights):
+    np.testing.assert_allclose(mixed[i], weight * real[i] + (1 - weight) * fake[i], atol=1e-6)
+  assert np.array_equal(mixed[0], fake[0]) and np.array_equal(mixed[-1], real[-1])
 
 
 def test_a_linear_critics_penalty_is_known_by_hand():
@@ -105,22 +88,22 @@ def test_a_linear_critics_penalty_is_known_by_hand():
   np.testing.assert_allclose(penalty, 25.0, rtol=1e-6)
 
 
-def test_the_norm_is_one_per_sample_over_all_other_axes():
+@pytest.mark.parametrize('shape', [(7, 3), (7, 2, 3, 2)])
+def test_the_norm_is_one_per_sample_over_all_other_axes(shape):
   random = np.random.RandomState(1)
-  for shape in ((7, 3), (7, 2, 3, 2)):
-    x = random.normal(size=shape).astype(np.float32)
-    weights = random.normal(size=shape[1:]).astype(np.float32)
+  x = random.normal(size=shape).astype(np.float32)
+  weights = random.normal(size=shape[1:]).astype(np.float32)
 
-    def build(x=x, weights=weights):
-      inputs = tf.constant(x)
-      scores = tf.reduce_sum(weights * tf.square(inputs) / 2, axis=list(range(1, x.ndim)))
-      norms = losses.gradient_norms(scores, inputs)
-      return [norms, losses.gradient_penalty(norms)]
+  def build():
+    inputs = tf.constant(x)
+    scores = tf.reduce_sum(weights * tf.square(inputs) / 2, axis=list(range(1, x.ndim)))
+    norms = losses.gradient_norms(scores, inputs)
+    return [norms, losses.gradient_penalty(norms)]
 
-    norms, penalty = _run(build)
-    slow = _slow_gradient_norms(weights, x)
-    np.testing.assert_allclose(norms, slow, rtol=1e-5)
-    np.testing.assert_allclose(penalty, np.mean([(n - 1) ** 2 for n in slow]), rtol=1e-5)
+  norms, penalty = _run(build)
+  slow = slow_gradient_norms(weights, x)
+  np.testing.assert_allclose(norms, slow, rtol=1e-5)
+  np.testing.assert_allclose(penalty, np.mean([(n - 1) ** 2 for n in slow]), rtol=1e-5)
 
 
 def test_the_one_sided_penalty_is_on_norms_above_one_alone():
@@ -132,12 +115,12 @@ def test_the_one_sided_penalty_is_on_norms_above_one_alone():
   np.testing.assert_allclose(two_sided, (1 + 0.5**2 + 0.5**2 + 2**2) / 5, rtol=1e-6)
 
 
-ACTIVATIONS = {'relu': tf.nn.relu, 'leaky_relu': lambda x: tf.nn.leaky_relu(x, 0.2)}
+ACTIVATIONS = {'relu': tf.nn.relu, 'leaky_relu': layers.leaky_relu}
 
 
 @pytest.mark.parametrize('name', sorted(ACTIVATIONS))
 def test_the_penaltys_gradient_is_its_central_differences(name):
-  """The masks' own gradient is left out, and must be none: in float64, through two layers of `name`."""
+  """In float64, through two layers of `name`: leaving out the gradient of the masks changes nothing."""
   random = np.random.RandomState(0)
   start = [random.normal(size=shape) * shape[0] ** -0.5 for shape in ((3, 8), (8, 8), (8, 1))]
   directions = [random.normal(size=w.shape) for w in start]
@@ -153,7 +136,7 @@ def test_the_penaltys_gradient_is_its_central_differences(name):
     values = [
       session.run(penalty, {p: w + 1e-6 * sign * d for p, w, d in zip(weights, start, directions)}) for sign in (1, -1)
     ]
-    assert any(op.type.endswith('ReluGrad') for op in graph.get_operations())  # there is a mask
+    assert any(op.type.endswith('ReluGrad') for op in graph.get_operations())
   slope = sum(np.sum(g * d) for g, d in zip(gradients, directions))
   assert abs(slope) > 0.01
   np.testing.assert_allclose((values[0] - values[1]) / 2e-6, slope, rtol=1e-6)
@@ -170,7 +153,7 @@ CRITICS = {
 
 @pytest.mark.parametrize('name', sorted(CRITICS))
 def test_the_penaltys_gradient_is_tensorflows_own(name):
-  """With and without the masks' gradients, which are zeros; None where no path is left is a gradient of zero."""
+  """TensorFlow's includes the gradients of the masks, which are zeros. Where ours has no path, None means zero."""
   critic, norm, shape, width = CRITICS[name]
   with tf.Graph().as_default() as graph, tf.Session() as session:
     tf.set_random_seed(0)
@@ -183,9 +166,9 @@ def test_the_penaltys_gradient_is_tensorflows_own(name):
     pairs = [[tf.zeros_like(v) if g is None else g for g, v in zip(gs, variables)] for gs in gradients]
     session.run(tf.global_variables_initializer())
     norms, (ours, plain) = session.run([[ours, plain], pairs])
-    overridden = [op.get_attr('_gradient_op_type') for op in graph.get_operations() if 'ReluGrad' in op.type
-                  and '_gradient_op_type' in op.node_def.attr]  # fmt: skip
-  assert overridden and all(b'GradOfConstantMask' in o for o in overridden)  # else both would be TensorFlow's
+    masks = [op for op in graph.get_operations() if 'ReluGrad' in op.type]
+    overridden = [op.get_attr('_gradient_op_type') for op in masks if '_gradient_op_type' in op.node_def.attr]
+  assert overridden and all(b'GradOfConstantMask' in o for o in overridden)  # otherwise both are TensorFlow's
   np.testing.assert_allclose(norms[0], norms[1], rtol=1e-5)
   assert max(np.abs(g).max() for g in plain) > 1e-3
   for v, a, b in zip(variables, ours, plain):

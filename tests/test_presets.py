@@ -1,22 +1,20 @@
-"""Every preset with every variant that it allows: its settings, its size, and two updates of it at a small width."""
+"""Every preset with every variant that it allows: its settings, its size, and a few updates at a small width."""
+
+import re
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tests.test_layers import randomize
-from wgan_tf1 import config
-from wgan_tf1 import graph as graphs
-from wgan_tf1 import networks
-from wgan_tf1 import sampling
-from wgan_tf1.data import batches
+from tests.helpers.checkpoints import assert_same_variables
+from tests.helpers.processes import run_here
+from tests.helpers.references import randomize
+from wgan_tf1 import config, networks, sampling, training
+from wgan_tf1.data import datasets
 from wgan_tf1.errors import UserError
 
 REFUSED = ['blog-mnist-bn', 'keras-mnist', 'lsun64-dcgan', 'lsun64-dcgan-nobn', 'lsun64-mlp']  # with gp
 TOYS = ['toy-8gaussians', 'toy-25gaussians', 'toy-swissroll']
-# With each optimizer once, gan's being gp's; but for two that are slow to build and like another that is there.
-RESUMED = {(p, v) for p in config.PRESETS for v in ('clip', 'gan' if p in REFUSED else 'gp')}
-RESUMED -= {('cifar10-resnet', 'gp'), ('lsun128-resnet', 'gp')}
 PAIRS = [(p, v) for p in config.PRESETS for v in config.VARIANTS if v != 'gp' or p not in REFUSED]
 
 
@@ -32,7 +30,7 @@ def test_which_pairs_are_refused_and_why():
   assert sorted(refused) == sorted((preset, 'gp') for preset in REFUSED)
   for (preset, _), words in refused.items():
     assert all(w in words for w in ('preset=' + preset, 'batch norm', 'gradient penalty', '--critic_norm', 'variant'))
-    for norm in ('layer', 'none'):  # the way out that it names
+    for norm in ('layer', 'none'):  # what the message advises
       assert config.make(preset, 'gp', critic_norm=norm).critic_norm == norm
 
 
@@ -172,7 +170,7 @@ def _counts():
   counts['gp-mnist', 'clip'] = (generator + 2 * (4096 + 128 + 64), critic + 2 * (128 + 256))
 
   dense = 128 * 4 * 4 * 512 + 4 * 4 * 512 + 2 * 4 * 4 * 512  # with batch norm of each unit
-  first = 5 * 5 * 512 * 256 + 256 + 2 * 256  # likewise of each filter
+  first = 5 * 5 * 512 * 256 + 256 + 2 * 256  # with batch norm of each filter
   counts['fashion-upsample'] = (
     dense + first + 5 * 5 * 256 * 128 + 128 + 2 * 128 + 5 * 5 * 128 * 1 + 1,
     5 * 5 * 1 * 128 + 128 + 5 * 5 * 128 * 256 + 256 + 2 * 256 + 5 * 5 * 256 * 512 + 512 + 2 * 512 + 4 * 4 * 512 + 1,
@@ -220,10 +218,20 @@ def _counts():
 COUNTS = _counts()
 
 
-@pytest.mark.parametrize('preset, variant', PAIRS)
-def test_parameters_of_the_full_size(preset, variant):
-  counts = COUNTS.get((preset, variant)) or COUNTS[preset]
-  assert networks.count_parameters(config.make(preset, variant)) == counts
+def test_the_list_of_presets_and_the_parameters_of_the_full_size(tmp_path):
+  out, err = run_here(tmp_path, 'train.py', '--list_presets')
+  header, *rows, note = out.splitlines()
+  assert re.split('  +', header) == ['name', 'source', 'network', 'data', 'variants', 'parameters: generator, critic']
+  assert '96 characters' in note and err == '' and not list(tmp_path.iterdir())
+  cells = [re.split('  +', row) for row in rows]
+  assert ['blog-mnist', 'MNIST post', 'blog', 'mnist', 'clip gp gan', '2,605,632, 1,551,873'] in cells
+  assert ['keras-mnist', 'Keras post', 'keras', 'mnist', 'clip gan', '851,201, 70,081'] in cells
+  listed, preset = {}, None
+  for name, *_, variants, counts in cells:
+    preset = name or preset  # the second row of a preset has no name
+    for variant in variants.split():
+      listed[preset, variant] = tuple(int(count.replace(',', '')) for count in counts.split(', '))
+  assert listed == {pair: COUNTS.get(pair) or COUNTS[pair[0]] for pair in PAIRS}
 
 
 @pytest.mark.parametrize('preset', list(config.PRESETS))
@@ -260,52 +268,22 @@ def small(preset, variant):
   )  # fmt: skip
 
 
-class Run:
-  """A graph of a config in a session of its own, and its updates as the training loop makes them."""
+def random_dataset(c):
+  """Returns 12 random samples of the form that a preset is trained on."""
+  random, shape = np.random.RandomState(0), (12, *networks.sample_shape(c))
+  if c.form == 'image':
+    raw = random.randint(0, 256, shape).astype(np.uint8)
+  elif c.form == 'text':
+    raw = random.randint(0, shape[2], shape[:2]).astype(np.uint16)
+  else:
+    raw = random.normal(size=shape).astype(np.float32)
+  labels = random.randint(0, c.class_count, 12).astype(np.int32) if c.class_count else None
+  return datasets.Dataset('random', raw, raw, labels, labels, c.vocabulary, '')
 
-  def __init__(self, c):
-    self.config = c
-    self._graph_scope = tf.Graph().as_default()
 
-  def __enter__(self):
-    self._graph_scope.__enter__()
-    options = tf.ConfigProto()
-    options.graph_options.rewrite_options.disable_meta_optimizer = True  # takes longer than the few steps here
-    self.session = tf.Session(config=options)
-    self.graph = graphs.build_graph(self.config)
-    self.saver = tf.train.Saver()
-    self._variables = {v.op.name: v for v in tf.global_variables()}
-    return self
-
-  def __exit__(self, *error):
-    self.session.close()
-    self._graph_scope.__exit__(*error)
-
-  def values(self):
-    """Every variable, optimizers' and counters too, by name."""
-    return self.session.run(self._variables)
-
-  def critic_step(self, seed):
-    """One critic update on random samples of the form that the preset is trained on; returns the scalars."""
-    if self.graph.before_critic is not None:
-      self.session.run(self.graph.before_critic)
-    return self.session.run([self.graph.scalars, self.graph.train_critic], self._feed(seed))[0]
-
-  def generator_step(self):
-    self.session.run(self.graph.train_generator, {self.graph.fake_count: self.config.generator_batch_size})
-
-  def _feed(self, seed):
-    c, random, shape = self.config, np.random.RandomState(seed), networks.sample_shape(self.config)
-    if c.form == 'image':
-      raw = random.randint(0, 256, [c.batch_size, *shape]).astype(np.uint8)
-    elif c.form == 'text':
-      raw = random.randint(0, shape[1], [c.batch_size, shape[0]]).astype(np.uint16)
-    else:
-      raw = random.normal(size=[c.batch_size, *shape]).astype(np.float32)
-    feed = {self.graph.real: batches.encode(c, raw)}
-    if c.class_count:
-      feed[self.graph.labels] = feed[self.graph.real_labels] = random.randint(0, c.class_count, c.batch_size)
-    return feed
+def values(session):
+  """Returns {name: value} of every variable, optimizer slots and counters included."""
+  return session.run({v.op.name: v for v in tf.global_variables()})
 
 
 def unchanged(a, b, names):
@@ -316,27 +294,28 @@ def beyond(values, names, bound):
   return {name for name in names if np.abs(values[name]).max() > np.float32(bound)}
 
 
-@pytest.mark.parametrize('preset, variant', PAIRS)
+# The toys differ in their data alone.
+@pytest.mark.parametrize('preset, variant', [(p, v) for p, v in PAIRS if p not in TOYS[1:]])
 def test_two_updates_and_a_resumed_third_and_fourth(tmp_path, preset, variant):
   c = small(preset, variant)
   bound = c.clip_value or 0.01
-  path = str(tmp_path / 'model')
-  with Run(c) as run:
-    graph = run.graph
+  options = tf.ConfigProto()
+  options.graph_options.rewrite_options.disable_meta_optimizer = True  # it takes longer than these few steps
+  with training.new_trainer(c, random_dataset(c), session_config=options) as trainer:
+    graph, session, saver = trainer.graph, trainer.session, tf.train.Saver()
     critic = {v.op.name for v in graph.critic_variables}
     trainable = {v.op.name for v in graph.generator_variables}
-    run.session.run(tf.global_variables_initializer())
-    randomize(run.session, [v for v in tf.global_variables() if v.op.name in critic | trainable])
-    start = run.values()
+    randomize(session, [v for v in tf.global_variables() if v.op.name in critic | trainable])
+    start = values(session)
     moving = {name for name in start if 'moving_' in name}
     assert bool(moving) == (c.generator_norm == 'batch') and all(name.startswith('generator/') for name in moving)
     generator = trainable | moving
     assert beyond(start, critic, bound)  # so that clipping has work to do
     assert beyond(start, moving, bound) == {name for name in moving if name.endswith('variance')}
 
-    scalars = run.critic_step(seed=0)
+    scalars = trainer.critic_update(graph.scalars)
     assert graph.estimate in scalars and all(np.isfinite(value) for value in scalars.values())
-    after = run.values()
+    after = values(session)
     assert (after['critic_step'], after['global_step']) == (1, 0)
     assert unchanged(start, after, generator) == generator
     moved = critic - unchanged(start, after, critic)
@@ -346,30 +325,30 @@ def test_two_updates_and_a_resumed_third_and_fourth(tmp_path, preset, variant):
     elif c.clip_order == 'after':
       assert not beyond(after, critic, bound)
     else:
-      assert beyond(after, critic, bound)  # the update comes after it
-      run.session.run(graph.before_critic)
-      after = run.values()
+      assert beyond(after, critic, bound)  # the update comes after the clip
+      session.run(graph.before_critic)
+      after = values(session)
       assert not beyond(after, critic, bound)
 
-    run.generator_step()
-    saved = run.values()
+    trainer.generator_update()
+    saved = values(session)
     assert (saved['critic_step'], saved['global_step']) == (1, 1)
     assert unchanged(after, saved, critic) == critic
     moved = generator - unchanged(after, saved, generator)
     assert moved >= moving | {name for name in generator if name.endswith('/weights')}
-    samples, _ = run.session.run([graph.samples, graph.check_weights])
+    samples, _ = session.run([graph.samples, graph.check_weights])
     assert samples.shape == (networks.sample_count(c), *networks.sample_shape(c)) and np.isfinite(samples).all()
-    run.saver.save(run.session, path, write_meta_graph=False)
-    run.critic_step(seed=1)
-    run.generator_step()
-    end = run.values()
+    saver.save(session, str(tmp_path / 'model'), write_meta_graph=False)
+    trainer.critic_update()
+    trainer.generator_update()
+    end = values(session)
     assert all(np.isfinite(value).all() for value in end.values())
     assert not unchanged(saved, end, {name for name in critic | generator if name.endswith('/weights')})
 
-  if (preset, variant) in RESUMED:
-    with Run(c) as run:
-      run.saver.restore(run.session, path)
-      assert unchanged(saved, run.values(), saved) == set(saved)
-      run.critic_step(seed=1)
-      run.generator_step()
-      assert unchanged(end, run.values(), end) == set(end)
+    with tf.Session(config=options) as session:  # where the variables have no values yet
+      saver.restore(session, str(tmp_path / 'model'))
+      assert_same_variables(values(session), saved)
+      with training.Trainer(c, trainer.dataset, graph, session) as resumed:
+        resumed.critic_update()
+        resumed.generator_update()
+      assert_same_variables(values(session), end)

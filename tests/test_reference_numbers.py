@@ -19,8 +19,7 @@ import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import config as configs
 from wgan_tf1 import graph as graphs
-from wgan_tf1 import layers
-from wgan_tf1 import losses
+from wgan_tf1 import layers, losses
 
 with open(os.path.join(os.path.dirname(__file__), 'reference_numbers.json')) as f:
   CASES = json.load(f)['cases']
@@ -75,12 +74,13 @@ def feeds(case, graph, batch):
 
 
 def start(case, session):
-  """Gives the trainable variables the formula's values, and all others (slots, counters, averages) their first."""
+  """Gives the trainable variables the formula's values, which it returns by name, and initialises all others."""
   session.run(tf.global_variables_initializer())
   values = weights(case)
   variables = tf.trainable_variables()
   assert {v.op.name: v.shape.as_list() for v in variables} == {k: list(v.shape) for k, v in values.items()}
   session.run([v.initializer for v in variables], {v.initializer.inputs[1]: values[v.op.name] for v in variables})
+  return values
 
 
 @contextlib.contextmanager
@@ -98,10 +98,9 @@ def updates(case, graph, session, network, clipped=False):
   Returns:
     Two dicts, variable's name -> its change from the start, or with `clipped` from the clipped start.
   """
-  start(case, session)
   bound = np.float32(0.01) if clipped else np.inf
   variables = graph.critic_variables if network == 'critic' else graph.generator_variables
-  before = {name: np.clip(value, -bound, bound) for name, value in weights(case).items()}
+  before = {name: np.clip(value, -bound, bound) for name, value in start(case, session).items()}
   changes = []
   for batch in 'ab':
     critic_feed, generator_feed = feeds(case, graph, batch)
@@ -117,11 +116,11 @@ def updates(case, graph, session, network, clipped=False):
 
 
 class Comparison:
-  """Compares numbers with a case's, and collects the groups that are farther off than their tolerances."""
+  """Compares numbers with a case's, and collects those that differ by more than their group's tolerance."""
 
   def __init__(self, case):
     self._tolerances = case['tolerances']
-    self.groups = set()  # that were compared
+    self.groups = set()  # all groups that were compared
     self.failures = []
 
   def check(self, group, name, distance):
@@ -147,22 +146,21 @@ class Comparison:
         self.check(group + '_entries', '%s[%d]' % (name, k), abs(x[k] - entry) / scale)
 
 
+def gradients(loss, variables):
+  return {v.op.name: g for v, g in zip(variables, tf.gradients(loss, variables))}
+
+
 def compare_values(case, graph, session, comparison):
-  """What both networks make of batch a, the losses and their gradients."""
+  """Compares the outputs of both networks on batch a, the losses and their gradients."""
   numbers = dict(case['numbers'])
   start(case, session)
   feed, generator_feed = feeds(case, graph, 'a')
   fetches = dict(graph.scalars, fake=graph.fake, real_scores=graph.real_scores, fake_scores=graph.fake_scores)
-  fetches['critic_gradients'] = {
-    v.op.name: g for v, g in zip(graph.critic_variables, tf.gradients(graph.scalars['critic_loss'], graph.critic_variables))
-  }
+  fetches['critic_gradients'] = gradients(graph.scalars['critic_loss'], graph.critic_variables)
   found = session.run(fetches, feed)
-  of_generator = {'generator_loss': graph.scalars['generator_loss']}
-  if graph.labels is not None:
-    of_generator['class_loss/fake'] = graph.scalars['class_loss/fake']
-  gradients = tf.gradients(graph.scalars['generator_loss'], graph.generator_variables)
-  of_generator['generator_gradients'] = {v.op.name: g for v, g in zip(graph.generator_variables, gradients)}
-  found.update(session.run(of_generator, generator_feed))
+  fetches = {name: graph.scalars[name] for name in ('generator_loss', 'class_loss/fake') if name in graph.scalars}
+  fetches['generator_gradients'] = gradients(graph.scalars['generator_loss'], graph.generator_variables)
+  found.update(session.run(fetches, generator_feed))
   found['critic_loss_without_penalty'] = -found['wasserstein_estimate']
 
   output = numbers.pop('generator_output')
@@ -180,13 +178,16 @@ def compare_values(case, graph, session, comparison):
     comparison.ratio('losses', 'gradient_norm/mean', found['gradient_norm/mean'], np.mean(norms))
     comparison.ratio('losses', 'gradient_norm/maximum', found['gradient_norm/maximum'], np.max(norms))
   for network in ('critic', 'generator'):
-    comparison.tensors('gradient', found[network + '_gradients'], numbers.pop(network + '_gradients'))
+    expected = numbers.pop(network + '_gradients')
+    assert set(expected) == set(found[network + '_gradients'])
+    comparison.tensors('gradient', found[network + '_gradients'], expected)
     del numbers[network + '_updates']  # see `compare_updates`
   for name, expected in numbers.items():
     comparison.ratio('losses', name, found[name], expected)
 
 
 def compare_updates(case, graph, session, comparison, network, kind='free'):
+  """Compares both updates of a network; `kind` is 'free' or 'clip'."""
   group = 'update_clip' if kind == 'clip' else 'update_' + case['settings']['expected']['optimizer']
   expected = case['numbers'][network + '_updates'][kind]
   for found, numbers in zip(updates(case, graph, session, network, kind == 'clip'), expected):

@@ -1,25 +1,20 @@
-"""sample.py on tiny runs of every form, as processes; what it exports is loaded where this package is not."""
+"""sample.py on tiny runs of every form. What it exports is loaded by a process that does not have this package."""
 
-import concurrent.futures
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from tests.helpers.processes import ROOT
-from wgan_tf1 import config
-from wgan_tf1 import images
-from wgan_tf1 import sampling
+from tests.helpers import checkpoints
+from tests.helpers.processes import refused, run, run_here
+from wgan_tf1 import config, images, sampling
 from wgan_tf1.errors import UserError
 from wgan_tf1.kernels import precision
-from wgan_tf1.sampling import Sampler
-from wgan_tf1.sampling import build_sampler
+from wgan_tf1.sampling import Sampler, build_sampler
 
-pytestmark = pytest.mark.xdist_group('sample')  # the runs that it draws from are made once
+pytestmark = pytest.mark.xdist_group('sample')  # the runs are made once
 APIS = ['1'] if tf.__version__.startswith('1.') else ['1', '2']
 
 # With a step size at which two steps tell the classes apart.
@@ -44,78 +39,47 @@ DRAWN = {
   'text export': '--run_dir=text --export=models/text/',
   'toy export': '--run_dir=toy --export=empty --checkpoint_step=1',
 }
-# A program of somebody who has the exported directory alone: API, then (directory, output, latent size, labels).
+# Loads what was exported, as somebody would who has nothing else, by each of the APIs that it is given.
 LOADER = """
 import sys
 import numpy as np
 import tensorflow
-from tests.helpers.processes import ROOT
 tf = tensorflow.compat.v1
-outputs = {}
-for path, latent_size, labels in [('models/acgan', 128, [0, 3, 5] * 2), ('models/text', 128, None), ('empty', 2, None)]:
-  feed = {'latents': np.random.RandomState(0).normal(size=[6, latent_size]).astype(np.float32)}
-  if labels:
-    feed['labels'] = np.array(labels, np.int32)
-  if sys.argv[1] == '1':
-    with tf.Graph().as_default(), tf.Session() as session:
-      signature = tf.saved_model.loader.load(session, ['serve'], path).signature_def['serving_default']
-      assert set(signature.inputs) == set(feed)
-      names = {name: output.name for name, output in signature.outputs.items()}
-      run = lambda feed: session.run(names, {signature.inputs[name].name: value for name, value in feed.items()})
-      outputs.update(run(feed))
-      if labels:
-        try:
-          run(dict(feed, labels=[0, 3, 5, 0, 3, 4]))
-        except tf.errors.InvalidArgumentError:
-          outputs['refused'] = True
-  else:
-    serve = tensorflow.saved_model.load(path).signatures['serving_default']
-    outputs.update({k: v.numpy() for k, v in serve(**{k: tensorflow.constant(v) for k, v in feed.items()}).items()})
+
+
+def by_session(path, feed):
+  with tf.Graph().as_default(), tf.Session() as session:
+    signature = tf.saved_model.loader.load(session, ['serve'], path).signature_def['serving_default']
+    assert set(signature.inputs) == set(feed)
+    names = {name: output.name for name, output in signature.outputs.items()}
+    return session.run(names, {signature.inputs[name].name: value for name, value in feed.items()})
+
+
+def by_function(path, feed):
+  serve = tensorflow.saved_model.load(path).signatures['serving_default']
+  return {k: v.numpy() for k, v in serve(**{k: tensorflow.constant(v) for k, v in feed.items()}).items()}
+
+
+for api in sys.argv[1:]:
+  load = {'1': by_session, '2': by_function}[api]
+  outputs = {}
+  for path, size, labels in [('models/acgan', 128, [0, 3, 5] * 2), ('models/text', 128, None), ('empty', 2, None)]:
+    feed = {'latents': np.random.RandomState(0).normal(size=[6, size]).astype(np.float32)}
+    if labels:
+      feed['labels'] = np.array(labels, np.int32)
+    outputs.update(load(path, feed))
     if labels:
       try:
-        serve(latents=tensorflow.constant(feed['latents']), labels=tensorflow.constant([0, 3, 5, 0, 3, 4]))
+        load(path, dict(feed, labels=np.array([0, 3, 5, 0, 3, 4], np.int32)))
       except tf.errors.InvalidArgumentError:
         outputs['refused'] = True
-outputs['text'] = np.array([line.decode('utf-8') for line in outputs['text']])
-np.savez('loaded-%s.npz' % sys.argv[1], **outputs)
+  outputs['text'] = np.array([line.decode('utf-8') for line in outputs['text']])
+  np.savez('loaded-%s.npz' % api, **outputs)
 """
 
 
-def _run(folder, *arguments):
-  """Runs Python to its end: (exit status, standard output in bytes, standard error)."""
-  environment = dict(os.environ, LC_ALL='C', PYTHONUTF8='0', PYTHONCOERCECLOCALE='0')  # text is UTF-8 all the same
-  environment.update(dict.fromkeys(('HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'), 'http://127.0.0.1:9'))
-  for name in ('WGAN_DATA_DIR', 'TF_CPP_MIN_LOG_LEVEL', 'PYTHONIOENCODING', 'PYTHONPATH'):
-    environment.pop(name, None)
-  process = subprocess.Popen(
-    [sys.executable, *arguments], cwd=str(folder), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-  )
-  out, err = process.communicate(timeout=300)
-  return process.returncode, out, err.decode()
-
-
-def _run_all(folder, commands):
-  """Runs {name: arguments}, a few at once; returns {name: (standard output, standard error)}. All must exit with 0."""
-  with concurrent.futures.ThreadPoolExecutor(3) as pool:
-    ended = dict(zip(commands, pool.map(lambda arguments: _run(folder, *arguments), commands.values())))
-  for name, (status, out, err) in ended.items():
-    assert status == 0, (name, out, err)
-  return {name: (out, err) for name, (_, out, err) in ended.items()}
-
-
-def _sample(flags):
-  return [os.path.join(ROOT, 'sample.py')] + flags.split()
-
-
-def _refused(folder, flags):
-  """Runs sample.py, which must exit 2 with one line on standard error; returns that line."""
-  status, out, err = _run(folder, *_sample(flags))
-  assert (status, out) == (2, b'') and len(err.strip().splitlines()) == 1, (status, out, err)
-  return err
-
-
 def _contents(folder):
-  """Returns {path: bytes} of the files of all runs but for their samples."""
+  """Returns {path: bytes} of the files of all runs except their samples."""
   paths = [os.path.join(root, n) for run in RUNS for root, _, names in os.walk(str(folder / run)) for n in names]
   return {path: open(path, 'rb').read() for path in paths if os.path.basename(os.path.dirname(path)) != 'samples'}
 
@@ -126,29 +90,35 @@ def runs(tmp_path_factory):
   folder = tmp_path_factory.mktemp('runs')
   (folder / 'lines.txt').write_bytes('καλημέρα κόσμε\nnaïve café\n日本語\nplain ASCII\n'.encode() * 2)
   common = '--batch_size=4 --critic_steps=1 --generator_steps=2 --save_every_steps=1 --run_dir='
-  train = os.path.join(ROOT, 'train.py')
-  _run_all(folder, {name: [train] + (flags + ' ' + common + name).split() for name, flags in RUNS.items()})
+  for name, flags in RUNS.items():
+    run_here(folder, 'train.py', *(flags + ' ' + common + name).split())
   return folder
 
 
 @pytest.fixture(scope='module')
 def drawn(runs):
-  """What each of `DRAWN` printed; beside it, nothing of the runs changed but for new files in samples/."""
+  """What each of `DRAWN` printed. Nothing in the runs changed, except for new files in samples/."""
   before = _contents(runs)
   assert len(before) == 8 * len(RUNS)  # config.json, .lock, events, checkpoint, and two files of each of the two
   (runs / 'empty').mkdir()
-  printed = _run_all(runs, {name: _sample(flags) for name, flags in DRAWN.items()})
+  printed = {}
+  for name, flags in DRAWN.items():
+    printed[name], err = run_here(runs, 'sample.py', *flags.split())
+    assert err == '', (name, err)
   assert _contents(runs) == before
-  assert {name: err for name, (_, err) in printed.items() if err} == {}
-  return {name: out.decode() for name, (out, _) in printed.items()}
+  return printed
 
 
-@pytest.fixture(scope='module', params=APIS)
-def loaded(request, runs, drawn):
+@pytest.fixture(scope='module')
+def _loaded(runs, drawn):
+  run(runs, '-c', LOADER, *APIS, TF_CPP_MIN_LOG_LEVEL='3')
+  return {api: np.load(str(runs / ('loaded-%s.npz' % api))) for api in APIS}
+
+
+@pytest.fixture(params=APIS)
+def loaded(request, _loaded):
   """What the exported models make of six latents of seed 0, in a process that has nothing else."""
-  status, _, err = _run(runs, '-c', LOADER, request.param)
-  assert status == 0, err
-  return np.load(str(runs / ('loaded-%s.npz' % request.param)))
+  return _loaded[request.param]
 
 
 def _generate(runs, name, latents, labels=None, step=None):
@@ -217,6 +187,12 @@ def test_a_sample_does_not_depend_on_its_neighbours(runs, name, labels):
     assert np.abs(whole[i] - alone).max() <= 1
 
 
+def test_text_is_utf_8_whatever_the_locale(runs, drawn):
+  c_locale = dict(LC_ALL='C', PYTHONUTF8='0', PYTHONCOERCECLOCALE='0', PYTHONIOENCODING='ascii')
+  out, err = run(runs, 'sample.py', *DRAWN['text'].split(), **c_locale)
+  assert (out, err) == (drawn['text'], '')
+
+
 def test_text_is_lines_on_standard_output(runs, drawn):
   lines = drawn['text'].split('\n')
   assert lines.pop() == '' and lines == _generate(runs, 'text', _latents(70))
@@ -246,17 +222,17 @@ def test_points_are_plotted_with_the_trained_networks(runs, monkeypatch, name, r
   """Also of more points than are held out."""
   calls = []
 
-  def points(graph, session, real, latents):
-    variables = graph.generator_variables + graph.critic_variables
-    calls.append((real.shape, latents.shape, session.run({v.op.name: v for v in variables})))
+  def points(model, real, latents):
+    variables = model.graph.generator_variables + model.graph.critic_variables
+    calls.append((real.shape, latents.shape, model.session.run({v.op.name: v for v in variables})))
 
   monkeypatch.setattr(sampling, 'points', points)
   assert sampling.plot_points(config.load(str(runs / name)), np.zeros([3000, 2]), 1) == (1, None)
   ((real_shape, latents_shape, variables),) = calls
   assert (real_shape, latents_shape) == ((real_count, 2), (3000, 2))
   assert len(variables) == (16 if name == 'toy' else 8)
-  reader = tf.train.load_checkpoint(str(runs / name / 'model-1'))
-  assert [n for n in variables if variables[n].tobytes() != reader.get_tensor(n).tobytes()] == []
+  saved = checkpoints.variables(runs / name, 1)
+  checkpoints.assert_same_variables(variables, {name: saved[name] for name in variables})
 
 
 def test_an_exported_model_makes_what_sample_makes(runs, drawn, loaded):
@@ -275,12 +251,12 @@ def test_an_exported_model_makes_what_sample_makes(runs, drawn, loaded):
 
 def test_an_exported_model_has_the_averaged_weights_and_no_others(runs, drawn):
   exported = tf.train.load_checkpoint(str(runs / 'models/acgan/variables/variables'))
-  trained = tf.train.load_checkpoint(str(runs / 'acgan/model-2'))
+  trained = checkpoints.variables(runs / 'acgan', 2)
   names = exported.get_variable_to_shape_map()
   assert 'generator/block_1/norm_1/moving_mean' in names and all(name.startswith('generator/') for name in names)
   for name in names:
     average = name if '/moving_' in name else name + '/ExponentialMovingAverage'
-    assert (exported.get_tensor(name) == trained.get_tensor(average)).all(), name
+    assert (exported.get_tensor(name) == trained[average]).all(), name
 
 
 def test_an_exported_model_names_no_gradient_of_this_package(runs, tmp_path, monkeypatch):
@@ -308,7 +284,7 @@ def test_a_directory_is_exported_whole_or_not_at_all(runs, tmp_path, monkeypatch
   run_config = config.load(str(runs / 'toy'))
 
   def fail(path):
-    assert os.path.exists(path)  # so far had it come
+    assert os.path.exists(path)  # the model was written, and is then removed
     raise OSError('no space')
 
   with monkeypatch.context() as patch:
@@ -350,32 +326,34 @@ def test_served_text_is_that_of_decode_text():
 @pytest.mark.parametrize(
   'flags, words',
   [
-    ('--run_dir=norm --class=3', '--class=3: preset=gp-mnist does not tell its generator a class'),
-    ('--run_dir=text --class=0', '--class=0: preset=text-char does not'),
-    ('--run_dir=acgan --class=4', '--class=4: acgan was trained on 0, 3, 5'),
-    ('--run_dir=acgan --class=-1', '--class=-1: acgan was trained on 0, 3, 5'),
+    ('--run_dir=norm --class=3', '--class=3: preset=gp-mnist is not class-conditional'),
+    ('--run_dir=text --class=0', '--class=0: preset=text-char is not'),
+    ('--run_dir=acgan --class=4', '--class=4: must be one of 0, 3, 5, the classes of acgan'),
+    ('--run_dir=acgan --class=-1', '--class=-1: must be one of 0, 3, 5'),
     ('--run_dir=toy --interpolate', '--interpolate has no effect on points'),
-    ('--run_dir=norm --count=3', '--count has no effect on images: take --rows and --columns'),
+    ('--run_dir=norm --count=3', '--count has no effect on images. Use --rows and --columns'),
     ('--run_dir=text --interpolate --count=3', '--count has no effect with --interpolate'),
-    ('--run_dir=text --rows=3', '--rows has no effect on text: take --count'),
-    ('--run_dir=toy --columns=3', '--columns has no effect on points: take --count'),
+    ('--run_dir=text --rows=3', '--rows has no effect on text. Use --count'),
+    ('--run_dir=toy --columns=3', '--columns has no effect on points. Use --count'),
     ('--run_dir=text --count=0', 'count'),
-    ('--run_dir=fixed --export=model', 'no generator to export'),
-    ('--run_dir=norm --export=norm', 'export=norm is there already'),
-    ('--run_dir=norm --export=lines.txt', 'export=lines.txt is there already'),
+    ('--run_dir=fixed --export=model', 'it has no generator to export'),
+    ('--run_dir=norm --export=norm', 'export=norm already exists'),
+    ('--run_dir=norm --export=lines.txt', 'export=lines.txt already exists'),
     ('--run_dir=norm --export=model --seed=1', '--seed has no effect with --export'),
-    ('--run_dir=nothing --export=model', 'no run'),
+    ('--run_dir=nothing --export=model', 'nothing holds no run'),
   ],
 )
 def test_a_mistake_is_one_line(runs, flags, words):
   before = sorted(os.listdir(str(runs)))
-  assert words in _refused(runs, flags)
+  assert words in refused(runs, 'sample.py', *flags.split(), here=True)
   assert sorted(os.listdir(str(runs))) == before
 
 
-def test_what_is_found_out_late_is_refused_too(runs):
+def test_what_is_found_late_is_refused_too(runs):
   before = sorted(os.listdir(str(runs)))
-  assert 'out=lines.txt/x cannot be written' in _refused(runs, '--run_dir=text --out=lines.txt/x')
+  assert 'out=lines.txt/x cannot be written' in refused(
+    runs, 'sample.py', '--run_dir=text', '--out=lines.txt/x', here=True
+  )
   toy, norm = (config.load(str(runs / name)) for name in ('toy', 'norm'))
   for draw in (
     lambda: sampling.plot_points(toy, np.zeros([9, 2]), 7),

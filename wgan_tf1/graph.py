@@ -35,7 +35,7 @@ class Graph(NamedTuple):
   real_scores: Any  # float32 [N], f(real)
   fake_scores: Any  # float32 [N], f(fake)
   # Updates.
-  train_critic: Any  # op: one critic update, counted in critic_step; needs `real`, and a fake_count of as many
+  train_critic: Any  # op: one critic update, counted in critic_step; needs `real`, and as many fake samples
   train_generator: Any  # op: one generator update, counted in global_step; needs no feeds
   before_critic: Any  # op to run before each critic update: the clip, if clip_order is 'before'; else None
   check_weights: Any  # op that fails if a weight is not finite
@@ -61,20 +61,11 @@ class _Tower(NamedTuple):
   norms: Any  # float32 [N]: norms of the critic's gradients between real and fake samples
 
 
-class _Losses(NamedTuple):
-  """The losses of a batch."""
-
-  critic: Any  # float32 scalar
-  generator: Any  # float32 scalar
-  scalars: Dict[str, Any]
-  estimate: str
-
-
 class _Batch(NamedTuple):
-  """What all towers together make of a batch."""
+  """What all towers together make of a batch. Fields as in `Graph`; gradients are in the order of the variables."""
 
   tower: _Tower
-  losses: _Losses
+  scalars: Dict[str, Any]
   critic_gradients: List[Any]
   generator_gradients: List[Any]
   critic_variables: List[Any]
@@ -91,34 +82,36 @@ def build_graph(
 
   Args:
     config: with the vocabulary if it is of texts.
-    devices: names of those that share each batch; '' is the current device. Batch norm sees one device's part.
+    devices: names of the devices that share each batch; '' is the current one. Batch norm sees one device's part.
     replica: the part of this process, if several train the same networks. `combine` is called once for the critic's
-      loss and gradients, then once for the generator's with batch norm's new statistics, and never for what is only
+      loss and gradients, then once for the generator's with batch norm's new statistics, and for nothing that is only
       looked at. Processes without `combine` make `generator_steps` updates together.
     architecture: (generator, critic) to build instead of `config.architecture`.
   """
   tf.set_random_seed(config.seed)
-  generate, score = networks.networks_of(config, architecture)
+  pair = networks.networks_of(config, architecture)
   counters = inputs.step_counter('global_step'), inputs.step_counter('critic_step')
   fed = inputs.make(config, *counters, replica)
-  batch = _towers(config, generate, score, fed, devices, check=replica.combine is None)
-  state = tf.global_variables('generator/') + batch.critic_variables  # before the optimizers add their slots
+  batch = _towers(config, pair, fed, devices, check=replica.combine is None)
+  state = tf.global_variables('generator/') + batch.critic_variables  # listed before the optimizers add their slots
   train_critic, before_critic = _critic_update(config, batch, *counters, replica)
   train_generator, averages = _generator_update(config, batch, counters[0], replica)
   with tf.name_scope('samples'), _from_averages(averages):
     if config.fixed_generator:
       samples = fed['real'] + fed['sample_latents']
     else:
-      samples = generate(fed['sample_latents'], fed['sample_labels'], training=False)
-  scalars = dict(batch.losses.scalars)
+      samples = pair[0](fed['sample_latents'], fed['sample_labels'], training=False)
+  scalars = dict(batch.scalars)
+  if config.fixed_generator:
+    del scalars['generator_loss']
   with tf.name_scope('checks'):
     check_weights = tf.group(*[_checked(v.read_value(), v.op.name) for v in state])
     if config.variant == 'clip':
       weights = tf.concat([tf.reshape(v.read_value(), [-1]) for v in batch.critic_variables], 0)
       scalars['clip/share_at_bound'] = tf.reduce_mean(tf.cast(tf.abs(weights) >= config.clip_value, tf.float32))
   return Graph(
-    global_step=counters[0],
-    critic_step=counters[1],
+    *counters,
+    **fed,
     samples=samples,
     fake=batch.tower.fake,
     real_scores=batch.tower.real_scores,
@@ -128,11 +121,10 @@ def build_graph(
     before_critic=before_critic,
     check_weights=check_weights,
     scalars=scalars,
-    estimate=batch.losses.estimate,
+    estimate='js_estimate' if config.variant == 'gan' else 'wasserstein_estimate',
     histograms=_histograms(batch),
     generator_variables=batch.generator_variables,
     critic_variables=batch.critic_variables,
-    **fed,
   )
 
 
@@ -140,41 +132,34 @@ def build_graph(
 
 
 def _towers(
-  config: Config, generate: Any, score: Any, fed: Dict[str, Any], devices: Sequence[str], check: bool
+  config: Config, pair: networks.Architecture, fed: Dict[str, Any], devices: Sequence[str], check: bool
 ) -> _Batch:
-  """Builds both networks, losses and gradients on each device's part of a batch; with `check`, losses are finite."""
+  """Builds networks, losses and gradients on each device's part of a batch; `check` as in `_losses`."""
   names = ('real', 'real_labels', 'latents', 'labels', 'interpolation_weights')
   parts = zip(*[towers.split(fed[name], len(devices)) for name in names])
   found, critic_gradients, generator_gradients = [], [], []
   for i, (device, part) in enumerate(zip(devices, parts)):
     with tf.device(device), tf.name_scope('tower_%d' % i if len(devices) > 1 else ''):
-      tower = _tower(config, generate, score, *part)
-      of_batch = _losses(config, tower, check)
+      tower = _tower(config, pair, *part)
+      scalars = _losses(config, tower, check)
       found.append(tower)
       generator_variables = tf.trainable_variables('generator/')
       critic_variables = tf.trainable_variables('critic/')
       with tf.name_scope('train_critic/'):  # the slash reopens the scope of the update below
-        critic_gradients.append(tf.gradients(of_batch.critic, critic_variables))
+        critic_gradients.append(tf.gradients(scalars['critic_loss'], critic_variables))
       if not config.fixed_generator:
         with tf.name_scope('train_generator/'):
-          generator_gradients.append(tf.gradients(of_batch.generator, generator_variables))
+          generator_gradients.append(tf.gradients(scalars['generator_loss'], generator_variables))
   whole = _Tower(*map(towers.join, zip(*found)))
   if len(devices) > 1:
-    of_batch = _losses(config, whole, check)
-  return _Batch(
-    whole,
-    of_batch,
-    towers.mean(critic_gradients),
-    towers.mean(generator_gradients),
-    critic_variables,
-    generator_variables,
-  )
+    scalars = _losses(config, whole, check)
+  gradients = towers.mean(critic_gradients), towers.mean(generator_gradients)
+  return _Batch(whole, scalars, *gradients, critic_variables, generator_variables)
 
 
 def _tower(
   config: Config,
-  generate: Any,
-  score: Any,
+  pair: networks.Architecture,
   real: Any,
   real_labels: Any,
   latents: Any,
@@ -185,6 +170,7 @@ def _tower(
 
   There is one generator and one critic: the first call makes their variables, the others share them by scope.
   """
+  generate, score = pair
   with tf.name_scope('fake'):
     fake = real + latents if config.fixed_generator else generate(latents, labels, training=True)
     fake_scores, fake_logits = score(fake)
@@ -198,19 +184,17 @@ def _tower(
   return _Tower(real, fake, real_scores, fake_scores, real_labels, labels, real_logits, fake_logits, norms)
 
 
-def _losses(config: Config, tower: _Tower, check: bool) -> _Losses:
-  """Returns both networks' losses on a batch, and what summaries show of it."""
+def _losses(config: Config, tower: _Tower, check: bool) -> Dict[str, Any]:
+  """Returns {summary tag: scalar}: both networks' losses, which with `check` must be finite, and their parts."""
   scalars = {}
   with tf.name_scope('losses'):
     if config.variant == 'gan':
-      estimate = 'js_estimate'
-      scalars[estimate] = losses.js_estimate(tower.real_scores, tower.fake_scores)
+      scalars['js_estimate'] = losses.js_estimate(tower.real_scores, tower.fake_scores)
       critic_loss = losses.gan_critic_loss(tower.real_scores, tower.fake_scores)
       generator_loss = losses.gan_generator_loss(tower.fake_scores)
     else:
-      estimate = 'wasserstein_estimate'
-      scalars[estimate] = losses.wasserstein_estimate(tower.real_scores, tower.fake_scores)
-      critic_loss = -scalars[estimate]
+      scalars['wasserstein_estimate'] = losses.wasserstein_estimate(tower.real_scores, tower.fake_scores)
+      critic_loss = -scalars['wasserstein_estimate']
       generator_loss = losses.generator_loss(tower.fake_scores)
     if config.variant == 'gp':
       scalars['gradient_penalty'] = losses.gradient_penalty(tower.norms, config.penalty)
@@ -224,21 +208,13 @@ def _losses(config: Config, tower: _Tower, check: bool) -> _Losses:
       scalars['class_accuracy/fake'] = losses.class_accuracy(tower.fake_logits, tower.labels)
       critic_loss += config.critic_class_weight * scalars['class_loss/real']
       generator_loss += config.generator_class_weight * scalars['class_loss/fake']
-    if check:
-      critic_loss = _checked(critic_loss, 'critic_loss')
-      generator_loss = _checked(generator_loss, 'generator_loss')
-  scalars['critic_loss'] = critic_loss
-  if not config.fixed_generator:
-    scalars['generator_loss'] = generator_loss
-  return _Losses(critic_loss, generator_loss, scalars, estimate)
+    scalars['critic_loss'] = _checked(critic_loss, 'critic_loss') if check else critic_loss
+    scalars['generator_loss'] = _checked(generator_loss, 'generator_loss') if check else generator_loss
+  return scalars
 
 
 def _checked(tensor: Any, name: str) -> Any:
   return tf.check_numerics(tensor, NOT_FINITE + name)
-
-
-def _checked_gradient(gradient: Any, variable: Any) -> Any:
-  return _checked(gradient, 'gradient of ' + variable.op.name)
 
 
 # Stage 3: updates. Each optimizer is given its own network's variables alone.
@@ -250,12 +226,12 @@ def _critic_update(
   """Returns (train_critic, before_critic): Algorithm 1, lines 3 to 7 of WGAN, 4 to 9 of WGAN-GP."""
   with tf.name_scope('train_critic'):
     rate = optimizers.decayed(config.critic_learning_rate, config.learning_rate_decay_steps, global_step)
-    loss, gradients = _combined(replica.combine, 'critic_loss', batch.losses.critic, batch.critic_gradients)
+    loss, gradients = _combined(replica.combine, batch, 'critic_loss', batch.critic_gradients)
     with tf.control_dependencies([_same_count(batch.tower.real, batch.tower.fake)]):
       loss = tf.identity(loss)
     train = _update(optimizers.make(config, rate), loss, gradients, batch.critic_variables, critic_step)
     if config.clip_order == 'after':
-      # The clip is made inside: its reads and assigns must wait for the update.
+      # The clip's reads and assigns are created here, so that they wait for the update.
       with tf.control_dependencies([train]):
         return losses.clip(batch.critic_variables, config.clip_value), None
     before = losses.clip(batch.critic_variables, config.clip_value) if config.clip_order == 'before' else None
@@ -273,8 +249,7 @@ def _generator_update(config: Config, batch: _Batch, global_step: Any, replica: 
       rate = optimizers.decayed(config.generator_learning_rate, config.learning_rate_decay_steps, global_step)
       variables = batch.generator_variables
       moving, new = layers.new_statistics()
-      tensors = batch.generator_gradients + new
-      loss, tensors = _combined(replica.combine, 'generator_loss', batch.losses.generator, tensors)
+      loss, tensors = _combined(replica.combine, batch, 'generator_loss', batch.generator_gradients + new)
       gradients, new = tensors[: len(variables)], tensors[len(variables) :]
       train = _update(optimizers.make(config, rate), loss, gradients, variables, global_step, limit)
       with tf.control_dependencies([train] + new):
@@ -290,12 +265,12 @@ def _generator_update(config: Config, batch: _Batch, global_step: Any, replica: 
 def _update(
   optimizer: Any, loss: Any, gradients: List[Any], variables: List[Any], step: Any, limit: Optional[int] = None
 ) -> Any:
-  """One update of `variables` alone, counted in `step`; with a `limit` it fails with OutOfRange once that is reached.
+  """One update of `variables` alone, counted in `step`; with a `limit`, it fails with OutOfRange at that step.
 
-  No variable changes before the loss and every gradient are there and finite: nothing else orders one variable's
-  update after another's gradient, or the loss, has read it.
+  No variable changes before the loss and every gradient are computed and finite. Otherwise a variable could change
+  before another's gradient, or the loss, has read it.
   """
-  gradients = [_checked_gradient(g, v) for g, v in zip(gradients, variables)]
+  gradients = [_checked(g, 'gradient of ' + v.op.name) for g, v in zip(gradients, variables)]
   with tf.control_dependencies([loss] + gradients):
     if limit is None:
       return optimizer.apply_gradients(list(zip(gradients, variables)), step)
@@ -304,22 +279,23 @@ def _update(
       return optimizer.apply_gradients(list(zip(gradients, variables)))
 
 
-def _combined(combine: Any, name: str, loss: Any, tensors: List[Any]) -> Tuple[Any, List[Any]]:
+def _combined(combine: Any, batch: _Batch, loss_name: str, tensors: List[Any]) -> Tuple[Any, List[Any]]:
   """Returns (loss, tensors), or with `combine` their means over the processes.
 
-  The means are checked afterwards, so that all processes stop alike; and they are combined at once, before any
-  variable changes, so that the loss of a process leaves the others with a whole update or none.
+  The means are checked, not what each process has, so that all processes stop alike. They are combined in one call,
+  before any variable changes: if a process fails, the others have made the whole update or none of it.
   """
+  loss = batch.scalars[loss_name]
   if not combine:
     return loss, tensors
   loss, *tensors = combine([loss] + tensors)
-  return _checked(loss, name), tensors
+  return _checked(loss, loss_name), tensors
 
 
 def _same_count(real: Any, fake: Any) -> Any:
-  """An op that fails if there are more samples of one kind: then `fake_count` was not fed."""
+  """An op that fails unless there are as many fake samples as real ones."""
   counts = [tf.shape(real)[0], tf.shape(fake)[0]]
-  # The raw op: tf.Assert would wrap it in a conditional, which starts the devices before the session's options count.
+  # The raw op: tf.Assert's conditional would make TensorFlow 2 start its devices before the session's options apply.
   message = 'a critic update needs as many fake samples as real ones: feed fake_count'
   return tf.raw_ops.Assert(condition=tf.equal(*counts), data=[message, *counts])
 
@@ -328,7 +304,7 @@ def _same_count(real: Any, fake: Any) -> Any:
 
 
 def _from_averages(averages: Any) -> Any:
-  """A scope in which a variable is its moving average, if it has one."""
+  """A scope in which `tf.get_variable` returns a variable's moving average, if it has one."""
 
   def average(getter: Any, name: str, *args: Any, **kwargs: Any) -> Any:
     variable = getter(name, *args, **kwargs)
@@ -343,8 +319,9 @@ def _histograms(batch: _Batch) -> Any:
   variables = batch.generator_variables + batch.critic_variables
   gradients = batch.generator_gradients + batch.critic_gradients
   with tf.name_scope('weights'):
-    weights = [tf.summary.histogram(v.op.name, v.read_value()) for v in variables]
+    shown = [tf.summary.histogram(v.op.name, v.read_value()) for v in variables]
   with tf.name_scope('gradients'):
-    of_gradients = [tf.summary.histogram(v.op.name, _checked_gradient(g, v)) for g, v in zip(gradients, variables)]
+    for g, v in zip(gradients, variables):
+      shown.append(tf.summary.histogram(v.op.name, _checked(g, 'gradient of ' + v.op.name)))
   with tf.name_scope('summaries'):
-    return tf.summary.merge(weights + of_gradients, collections=[])
+    return tf.summary.merge(shown, collections=[])

@@ -1,4 +1,4 @@
-"""The inputs of a run's graph: step counters, placeholders, and what each update draws."""
+"""The inputs of a run's graph: step counters, placeholders, and the random numbers of each update."""
 
 from typing import Any, Dict
 
@@ -10,6 +10,7 @@ from wgan_tf1.distributed import towers
 
 
 def step_counter(name: str) -> Any:
+  """Returns an int64 resource variable that starts from 0 and is not trained."""
   return tf.get_variable(
     name,
     [],
@@ -24,7 +25,7 @@ def step_counter(name: str) -> Any:
 def make(config: Config, global_step: Any, critic_step: Any, replica: towers.Replica) -> Dict[str, Any]:
   """Returns the inputs among the fields of `Graph`, by name."""
   with tf.name_scope('inputs'):
-    # The generator's update, which is fed nothing, draws its own batch; a critic update is fed how many reals it has.
+    # A generator update is fed nothing and draws its own batch. A critic update is fed its number of real samples.
     fake_count = tf.placeholder_with_default(config.generator_batch_size, [], 'fake_count')
     draws = _draws(config, global_step.read_value() + critic_step.read_value(), fake_count, replica)
     found = dict(
@@ -45,11 +46,11 @@ def make(config: Config, global_step: Any, critic_step: Any, replica: towers.Rep
 
 
 def _draws(config: Config, updates: Any, count: Any, replica: towers.Replica) -> Dict[str, Any]:
-  """What an update draws: functions of (seed, updates so far) alone, so that a resumed run repeats and skips none.
+  """Returns an update's random numbers, which depend on the seed and the updates so far alone.
 
-  The streams 0, 2, 4... are latents, 1, 3, 5... interpolation weights, -1 the samples' latents, -2, -3, -4... labels.
-  Processes that combine their gradients each take their piece of what one process would draw for all; those that do
-  not combine them have streams of their own.
+  So a resumed run neither repeats nor skips any. Streams 0, 2, 4... are latents; 1, 3, 5... interpolation weights; -1
+  the samples' latents; -2, -3, -4... labels. Processes that combine their gradients each use their piece of what one
+  process would draw for all. Processes that do not combine them have different streams.
   """
   seed, z = config.seed, config.latent_size
   pieces = replica.count if replica.combine else 1

@@ -10,7 +10,7 @@ def wasserstein_estimate(real_scores: Any, fake_scores: Any) -> Any:
   """mean f(real) - mean f(fake): WGAN (1701.07875) equation 3, which the critic maximises.
 
   It estimates K * W(P_real, P_fake), K being the critic's Lipschitz constant. The gradient penalty keeps K near 1;
-  clipping only bounds it.
+  clipping does not.
 
   Args:
     real_scores: float32 [N].
@@ -141,11 +141,11 @@ def gradient_norms(scores: Any, inputs: Any) -> Any:
 
 
 def gradient_penalty(norms: Any, sides: str = 'two_sided') -> Any:
-  """mean (norm - 1)^2: WGAN-GP equation 3, without its weight lambda. 'one_sided' is mean max(0, norm - 1)^2: appendix C.
+  """mean (norm - 1)^2: WGAN-GP equation 3, without its weight lambda.
 
   Args:
     norms: float32 [N].
-    sides: 'two_sided' or 'one_sided'.
+    sides: 'two_sided', or 'one_sided' for appendix C's mean max(0, norm - 1)^2.
 
   Returns:
     float32 scalar.

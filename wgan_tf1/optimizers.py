@@ -1,4 +1,4 @@
-"""TensorFlow's RMSProp, PyTorch's, and Adam; and the learning rate that falls to zero."""
+"""TensorFlow's RMSProp, PyTorch's RMSProp, Adam, and the linear decay of a learning rate."""
 
 from typing import Any
 
@@ -8,16 +8,18 @@ from wgan_tf1.config import Config
 
 
 class TorchRMSProp(tf.train.Optimizer):
-  """RMSProp as PyTorch, and so the WGAN authors' code, computes it.
+  """RMSProp as PyTorch computes it, which the WGAN authors' code uses.
 
   ms <- 0.99 ms + 0.01 g^2, from ms = 0;  w <- w - lr * g / (sqrt(ms) + 1e-8).
 
-  TensorFlow's starts from ms = 1, decays by 0.9 and has its 1e-10 inside the root. So its first steps are
-  about lr * g, where these are about 10 * lr * sign(g).
+  TensorFlow's RMSProp starts from ms = 1, decays by 0.9, and has its epsilon of 1e-10 inside the root. So its first
+  steps are about lr * g, while PyTorch's are about 10 * lr * sign(g).
   """
 
-  def __init__(self, learning_rate: Any, decay: float = 0.99, epsilon: float = 1e-8, name: str = 'TorchRMSProp'):
-    super(TorchRMSProp, self).__init__(use_locking=False, name=name)
+  def __init__(
+    self, learning_rate: Any, decay: float = 0.99, epsilon: float = 1e-8, name: str = 'TorchRMSProp'
+  ) -> None:
+    super().__init__(use_locking=False, name=name)
     self._learning_rate = learning_rate
     self._decay = decay
     self._epsilon = epsilon
@@ -34,7 +36,7 @@ class TorchRMSProp(tf.train.Optimizer):
 
 
 def make(config: Config, learning_rate: Any) -> Any:
-  """Returns the `tf.train.Optimizer` that `config.optimizer` names, at a learning rate, float or float32 scalar."""
+  """Returns the `tf.train.Optimizer` that `config.optimizer` names; the learning rate is a float or float32 scalar."""
   if config.optimizer == 'adam':
     return tf.train.AdamOptimizer(learning_rate, config.beta1, config.beta2)
   if config.optimizer == 'rmsprop_torch':
@@ -43,15 +45,12 @@ def make(config: Config, learning_rate: Any) -> Any:
 
 
 def decayed(rate: float, decay_steps: int, global_step: Any) -> Any:
-  """The learning rate of an update: it falls linearly from `rate` to zero, as in the WGAN-GP code.
+  """Returns a learning rate that falls linearly from `rate` to zero, as in the WGAN-GP code: float or float32 scalar.
 
   Args:
-    rate: the first update's.
-    decay_steps: generator updates until it is zero; 0 keeps `rate`.
+    rate: learning rate of the first update.
+    decay_steps: generator updates until the learning rate is zero; 0 keeps it constant.
     global_step: int64 variable, generator updates so far.
-
-  Returns:
-    float, or float32 scalar.
   """
   if not decay_steps:
     return rate

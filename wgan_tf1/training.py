@@ -9,8 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import console, networks, recording, sampling
 from wgan_tf1.config import Config
-from wgan_tf1.data import batches, datasets
-from wgan_tf1.data.prefetch import Prefetcher
+from wgan_tf1.data import batches, datasets, prefetch
 from wgan_tf1.distributed import cluster
 from wgan_tf1.errors import UserError, warn
 from wgan_tf1.graph import NOT_FINITE, Graph, build_graph
@@ -37,14 +36,14 @@ class Trainer(sampling.Model):
     self.strategy = strategy or cluster.Alone()
     self.global_step, self.critic_step = (int(n) for n in session.run([graph.global_step, graph.critic_step]))
     self._due = self.strategy.due(config, self.global_step, self.critic_step)
-    self._batches: Optional[Prefetcher] = None
+    self._batches: Optional[prefetch.Prefetcher] = None
 
   def __enter__(self) -> 'Trainer':
     return self
 
   def __exit__(self, *exception: Any) -> None:
     if self._batches is not None:
-      self._batches.close()
+      self._batches.__exit__(*exception)
 
   @property
   def critic_updates_left(self) -> int:
@@ -55,11 +54,12 @@ class Trainer(sampling.Model):
     """Returns the feed of the critic update to come."""
     return self.critic_feed(*self._ahead().peek())
 
-  def critic_update(self, fetches: Any = None, run: Optional[Callable[..., Any]] = None) -> Any:
+  def critic_update(self, fetches: Any = None, feed: Any = None, run: Optional[Callable[..., Any]] = None) -> Any:
     """Makes a critic update: lines 3 to 7 of WGAN's Algorithm 1, 4 to 9 of WGAN-GP's.
 
     Args:
       fetches: tensors on the same batch, before the update; None is the estimate.
+      feed: of an update on other samples than the next batch; None is that batch's.
       run: used instead of `session.run`.
 
     Returns:
@@ -68,7 +68,7 @@ class Trainer(sampling.Model):
     Raises:
       UserError: if the data cannot be read.
     """
-    feed = self.critic_feed(*self._ahead().next())
+    feed = self.critic_feed(*self._ahead().next()) if feed is None else feed
     if self.graph.before_critic is not None:
       self.session.run(self.graph.before_critic)
     fetches = self.graph.scalars[self.graph.estimate] if fetches is None else fetches
@@ -89,11 +89,11 @@ class Trainer(sampling.Model):
     self.generator_update()
     return values
 
-  def _ahead(self) -> Prefetcher:
+  def _ahead(self) -> prefetch.Prefetcher:
     """The batches to come; the first call starts to make them."""
     if self._batches is None:
       config, dataset, share = self.config, self.dataset, self.strategy.share
-      self._batches = Prefetcher(
+      self._batches = prefetch.Prefetcher(
         lambda step: batches.batch(config, dataset, *share(step)), self.strategy.own_updates(self.critic_step)
       )
     return self._batches
@@ -183,7 +183,7 @@ def _resolved(config: Config, chief: bool) -> Tuple[Config, datasets.Dataset]:
   previous = directory.previous(config) if chief else None
   config = directory.resumed(previous, config)
   dataset = datasets.load(config)
-  found = dict(dataset=dataset.name, vocabulary=dataset.vocabulary, data_fingerprint=dataset.fingerprint)
+  found: Any = dict(dataset=dataset.name, vocabulary=dataset.vocabulary, data_fingerprint=dataset.fingerprint)
   config = dataclasses.replace(config, fallback_dataset=None, **found)
   if previous and previous.data_fingerprint != dataset.fingerprint:
     raise UserError(

@@ -49,15 +49,15 @@ def run(folder: Any, *arguments: str, status: int = 0, **changes: str) -> Tuple[
   return out, err
 
 
-def run_here(folder: Any, script: str, *arguments: str, status: int = 0) -> Tuple[str, str]:
+def run_here(folder: Any, script: str, *arguments: str, status: int = 0, **changes: str) -> Tuple[str, str]:
   """Does what `run` does with a script, inside this process."""
   streams = [io.TextIOWrapper(io.BytesIO(), 'utf-8', write_through=True) for _ in range(2)]
   before = os.getcwd()
   app.define_help_flags()  # absl does so once in a process
   known = set(flags.FLAGS)
-  log_level = {'TF_CPP_MIN_LOG_LEVEL': '3'}  # with it, console.quiet_tensorflow has nothing to hold back
+  changes.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # with it, console.quiet_tensorflow holds nothing back
   with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]), contextlib.ExitStack() as stack:
-    stack.enter_context(mock.patch.dict(os.environ, environment(**log_level), clear=True))
+    stack.enter_context(mock.patch.dict(os.environ, environment(**changes), clear=True))
     stack.enter_context(mock.patch.object(sys, 'argv', _with_path([script, *arguments])))
     stack.callback(os.chdir, before)
     os.chdir(str(folder))
@@ -78,9 +78,9 @@ def run_here(folder: Any, script: str, *arguments: str, status: int = 0) -> Tupl
   return out, err
 
 
-def refused(folder: Any, *arguments: str, here: bool = False) -> str:
+def refused(folder: Any, *arguments: str, here: bool = False, **changes: str) -> str:
   """Runs a script that must exit with status 2 and one line on standard error; returns that line."""
-  out, err = (run_here if here else run)(folder, *arguments, status=2)
+  out, err = (run_here if here else run)(folder, *arguments, status=2, **changes)
   assert 'Traceback' not in out + err
   assert len(err.strip().splitlines()) == 1, err
   return err

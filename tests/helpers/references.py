@@ -1,4 +1,4 @@
-"""NumPy versions of the layers and optimizers, written to be obviously right, and what compares networks with them."""
+"""NumPy versions of layers, losses and optimizers, written to be obviously right; and comparisons with networks."""
 
 import functools
 
@@ -98,6 +98,17 @@ def flat(x):
 
 def log_sigmoid(x):
   return -np.logaddexp(0, -np.asarray(x, float))
+
+
+def slow_gradient_norms(weights, rows):
+  """Norms of the gradient, weights * x, of f(x) = sum over i of weights_i * x_i^2 / 2."""
+  norms = []
+  for row in rows:
+    total = 0.0
+    for w, x in zip(weights.ravel(), row.ravel()):
+      total += (w * x) ** 2
+    norms.append(total**0.5)
+  return norms
 
 
 class SlowOptimizer:

@@ -6,7 +6,7 @@ from wgan_tf1.kernels import patches
 
 
 def test_both_by_hand():
-  """Three pixels, two taps, stride 2: two patches, of which the second sees padding behind the last pixel."""
+  """Three pixels, two taps, stride 2: two patches, the second with padding after the last pixel."""
   with tf.Graph().as_default(), tf.Session() as session:
     x = tf.constant([[[[1.0], [2.0], [3.0]]]])  # [1, 1, 3, 1]
     seen = patches.extract(x, tf.TensorShape([1, 2, 1, 1]), 2)
@@ -20,7 +20,7 @@ def test_both_by_hand():
   'height, width, size, stride', [(5, 4, 3, 2), (4, 4, 3, 1), (6, 3, 4, 2), (3, 3, 1, 1), (1, 5, 5, 1)]
 )
 def test_each_is_the_others_transpose_and_gradient(height, width, size, stride):
-  """<extract(x), p> = <x, fold(p)>; and TensorFlow differentiates the one into the other."""
+  """<extract(x), p> = <x, fold(p)>, and the gradient of each is the other."""
   shape = tf.TensorShape([min(size, height), size, 2, 7])
   random = np.random.RandomState(0)
   with tf.Graph().as_default(), tf.Session() as session:

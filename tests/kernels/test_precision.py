@@ -3,59 +3,50 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import config as configs
-from wgan_tf1 import layers
-from wgan_tf1 import networks
-from wgan_tf1 import training
-from wgan_tf1.distributed import towers
+from wgan_tf1 import layers, networks, training
 from wgan_tf1.errors import UserError
-from wgan_tf1.kernels import precision
+from wgan_tf1.kernels import devices, precision
 
 NEEDS_TF2 = pytest.mark.skipif(tf.__version__.startswith('1.'), reason='bfloat16 kernels')
 
 
 def test_where_bfloat16_is_refused(monkeypatch):
-  monkeypatch.setattr(towers, 'gpus', lambda: [])
+  monkeypatch.setattr(devices, 'gpus', lambda: [])
   precision.check('fp32', '1.15.5', set())
   for has in ({'avx2', 'avx512_bf16'}, {'amx_bf16'}):
     precision.check('bf16', '2.21.0', has)
-  with pytest.raises(UserError, match='precision=bf16 needs TensorFlow 2, and this is 1.15.5: leave it out'):
+  with pytest.raises(UserError, match='precision=bf16 needs TensorFlow 2, but this is 1.15.5. Leave it out'):
     precision.check('bf16', '1.15.5', {'amx_bf16'})
   with pytest.raises(UserError, match='gains nothing here: the processor has neither amx_bf16 nor avx512_bf16'):
     precision.check('bf16', '2.21.0', {'avx2', 'avx512f'})
-  monkeypatch.setattr(towers, 'gpus', lambda: ['GPU:0'])
+  monkeypatch.setattr(devices, 'gpus', lambda: ['GPU:0'])
   precision.check('bf16', '2.21.0', set())
 
 
 def test_training_is_refused_before_anything_is_written(tiny, tmp_path, monkeypatch):
-  monkeypatch.setattr(towers, 'gpus', lambda: [])
-  monkeypatch.setattr(precision, 'processor_flags', lambda: {'avx2'})
+  monkeypatch.setattr(devices, 'gpus', lambda: [])
+  monkeypatch.setattr(devices, 'processor_flags', lambda: {'avx2'})
   with pytest.raises(UserError, match='precision=bf16'):
     training.train(tiny(precision='bf16', run_dir=str(tmp_path / 'run')))
   assert not (tmp_path / 'run').exists()
 
 
-def test_processor_flags_are_those_of_linux():
-  with open('/proc/cpuinfo') as f:
-    words = f.read().split()
-  flags = precision.processor_flags()
-  assert flags <= set(words) and ('flags' not in words or 'sse2' in flags or 'fpu' in flags)
-
-
 def test_precision_is_a_setting_that_a_run_keeps():
   assert configs.make().precision == 'fp32' and 'precision' not in configs.CHANGEABLE
-  with pytest.raises(UserError, match='precision=fp16 is unknown: it is one of fp32, bf16'):
+  with pytest.raises(UserError, match='precision=fp16: must be one of fp32, bf16'):
     configs.make(precision='fp16')
 
 
 LAYERS = {'conv2d': precision.conv2d, 'conv2d_transpose': precision.conv2d_transpose}
-# How a convolution and its filter gradient are made -> what to set for it, and the operations that it then has not.
+# How a convolution and its filter gradient are computed -> settings that choose it, operations that it must not have.
 WAYS = {
   "TensorFlow's own": (dict(_is_deep=lambda *_: False, _by_patches=lambda *_: False), {'GatherV2'}),
   'its filter gradient by patches': (
-    dict(_is_deep=lambda *_: False, _by_patches=lambda *_: True), {'Conv2DBackpropFilter'}
+    dict(_is_deep=lambda *_: False, _by_patches=lambda *_: True),
+    {'Conv2DBackpropFilter'},
   ),
   'all by patches': (dict(_is_deep=lambda *_: True), {'Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter'}),
-}  # fmt: skip
+}
 
 
 def _of_tensorflow(kind, x, weights, stride):
@@ -72,7 +63,7 @@ def _of_tensorflow(kind, x, weights, stride):
   'size, stride, rows', [(3, 2, 6), (3, 2, 7), (5, 2, 4), (3, 1, 5), (4, 2, 6), (1, 1, 3), (2, 2, 6)]
 )
 def test_convolutions_by_patches_are_tensorflows_own(monkeypatch, way, kind, size, stride, rows):
-  """The results, the first gradients, and those of a penalty on the first, of both inputs."""
+  """Compares the results, the gradients of both inputs, and the gradients of a penalty on those."""
   settings, absent = WAYS[way]
   for name, value in settings.items():
     monkeypatch.setattr(precision, name, value)
@@ -86,7 +77,7 @@ def test_convolutions_by_patches_are_tensorflows_own(monkeypatch, way, kind, siz
       tensors = [tf.constant(x), tf.constant(weights)]
       y = make(*tensors, stride)
       first = tf.gradients(tf.reduce_sum(tf.square(y)), tensors)
-      # Of the square's gradient with respect to the input, as the penalty has it, and to the weights.
+      # The penalty differentiates the gradient by the input. Here the gradient by the weights is differentiated too.
       second = tf.gradients(sum(tf.reduce_sum(tf.sin(g)) for g in first), tensors)
       results.append(session.run([y, *first, *second]))
       made = {op.type for op in graph.get_operations()}
@@ -110,15 +101,15 @@ def test_the_batch_may_be_of_any_size(monkeypatch):
 
 
 def test_where_patches_are_the_faster_way(monkeypatch):
-  """By the rules that their docstrings give, which are measurements."""
+  """The rules are in the docstrings of `_is_deep` and `_by_patches`; they come from measurements."""
   dtypes = (tf.float32, tf.bfloat16)
   large, middle, small = [
     {dtype: tf.ones([3, 3, channels, 2 * channels], dtype) for dtype in dtypes} for channels in (256, 128, 64)
   ]
   weights, pixels = (2**17, 64) if tf.__version__.startswith('1.') else (2**20, 16)
   assert 9 * 256 * 512 >= 2**20 > 9 * 128 * 256 >= 2**17 > 9 * 64 * 128
-  monkeypatch.setattr(towers, 'gpus', lambda: [])
-  monkeypatch.setattr(precision, 'processor_flags', lambda: {'avx2'})
+  monkeypatch.setattr(devices, 'gpus', lambda: [])
+  monkeypatch.setattr(devices, 'processor_flags', lambda: {'avx2'})
   for dtype in dtypes:
     assert precision._is_deep(large[dtype], pixels) and not precision._is_deep(large[dtype], pixels + 1)
     assert precision._is_deep(middle[dtype], pixels) == (weights == 2**17)
@@ -127,14 +118,14 @@ def test_where_patches_are_the_faster_way(monkeypatch):
   assert precision._by_patches(middle[tf.float32], 32) == (weights == 2**17)
   for some in (large, small):
     assert precision._by_patches(some[tf.bfloat16], 64) and not precision._by_patches(some[tf.bfloat16], 65)
-  monkeypatch.setattr(precision, 'processor_flags', lambda: {'avx2', 'avx512f'})
+  monkeypatch.setattr(devices, 'processor_flags', lambda: {'avx2', 'avx512f'})
   assert not precision._by_patches(large[tf.float32], 16) and precision._by_patches(large[tf.bfloat16], 16)
-  monkeypatch.setattr(towers, 'gpus', lambda: ['GPU:0'])
+  monkeypatch.setattr(devices, 'gpus', lambda: ['GPU:0'])
   assert not precision._is_deep(large[tf.float32], 4) and not precision._by_patches(large[tf.bfloat16], 16)
 
 
 def _outputs(config, arithmetic, penalised):
-  """Scores, samples, gradients of both networks and of the penalty on inputs, of one graph in one arithmetic."""
+  """Returns samples, scores, the slopes of the critic, and the gradients of all variables, in one arithmetic."""
   generator, critic = networks.ARCHITECTURES[config.architecture]
   random = np.random.RandomState(1)
   with tf.Graph().as_default() as graph, tf.Session() as session, precision.arithmetic(arithmetic):
@@ -160,12 +151,12 @@ def _outputs(config, arithmetic, penalised):
 @NEEDS_TF2
 @pytest.mark.parametrize('variant, preset', [('clip', 'blog-mnist'), ('gp', 'blog-mnist'), ('clip', 'blog-mnist-mlp')])
 def test_networks_in_bfloat16_are_near_those_in_float32(tiny, variant, preset):
-  """Of 8 bits: samples and scores nearly; a gradient less so, for a ReLU near zero may be on the other side of it."""
+  """bfloat16 has 8 bits. Gradients differ more than samples and scores: rounding can switch a ReLU near zero."""
   config = tiny(variant, preset=preset, width=8)
   expected, got = (_outputs(config, arithmetic, variant == 'gp') for arithmetic in ('fp32', 'bf16'))
   errors = [np.linalg.norm(b - a) / np.linalg.norm(a) for a, b in zip(expected, got)]
   assert max(errors[:2]) < 0.03 and max(errors) < 0.25, errors
-  assert min(errors[3:5]) > 0  # it was bfloat16
+  assert min(errors[3:5]) > 0  # otherwise it was float32
 
 
 @NEEDS_TF2
@@ -185,7 +176,7 @@ def test_batch_norm_is_float32(tiny):
 @NEEDS_TF2
 @pytest.mark.parametrize('kind', ['conv2d', 'conv2d_transpose'])
 def test_a_convolution_in_bfloat16_and_its_gradients(kind):
-  """Linear, so that rounding alone parts the two."""
+  """The convolution is linear, so that the two differ by rounding alone."""
   random = np.random.RandomState(0)
   inputs = [random.normal(size=s).astype(np.float32) for s in ([2, 8, 8, 32], [3, 3, 32, 32])]
   results = []
@@ -200,7 +191,7 @@ def test_a_convolution_in_bfloat16_and_its_gradients(kind):
     assert 0 < np.linalg.norm(other - one) / np.linalg.norm(one) < 0.05
 
 
-def test_the_scope_ends_where_it_ends():
+def test_the_scope_can_be_nested_and_ends():
   with tf.Graph().as_default():
     x, weights = tf.ones([2, 4, 4, 32]), tf.ones([3, 3, 32, 32])
     with precision.arithmetic('bf16'):

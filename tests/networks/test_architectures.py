@@ -4,14 +4,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tests.helpers.references import NORMS
-from tests.helpers.references import flat
-from tests.helpers.references import generate
-from tests.helpers.references import leaky_relu
-from tests.helpers.references import relu
-from tests.helpers.references import same
-from tests.helpers.references import score
-from tests.helpers.references import slow_upsample_bilinear
+from tests.helpers.references import NORMS, flat, generate, leaky_relu, relu, same, score, slow_upsample_bilinear
 from wgan_tf1.networks import blog
 
 

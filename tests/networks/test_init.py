@@ -3,8 +3,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import config as configs
-from wgan_tf1 import networks
-from wgan_tf1 import sampling
+from wgan_tf1 import networks, sampling
 
 
 def test_shapes_of_samples_by_form(tiny):
@@ -17,7 +16,7 @@ def test_shapes_of_samples_by_form(tiny):
   assert [networks.sample_count(c) for c in (tiny(), text, toy)] == [64, 64, 512]
 
 
-def test_each_class_is_sampled_in_turn(tiny):
+def test_there_is_a_column_of_samples_for_each_class(tiny):
   config = tiny(preset='cifar10-resnet-acgan')
   assert configs.sample_classes(config) == tuple(range(10)) and networks.sample_count(config) == 80
 

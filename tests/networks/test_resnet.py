@@ -3,16 +3,18 @@ import functools
 import numpy as np
 import pytest
 
-from tests.helpers.references import NORMS
-from tests.helpers.references import SlowLayers
-from tests.helpers.references import flat
-from tests.helpers.references import generate
-from tests.helpers.references import relu
-from tests.helpers.references import run
-from tests.helpers.references import same
-from tests.helpers.references import score
-from tests.helpers.references import slow_downsample
-from tests.helpers.references import slow_upsample_nearest
+from tests.helpers.references import (
+  NORMS,
+  SlowLayers,
+  flat,
+  generate,
+  relu,
+  run,
+  same,
+  score,
+  slow_downsample,
+  slow_upsample_nearest,
+)
 from wgan_tf1 import layers
 from wgan_tf1.networks import resnet
 

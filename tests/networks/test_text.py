@@ -1,12 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.helpers.references import NORMS
-from tests.helpers.references import flat
-from tests.helpers.references import generate
-from tests.helpers.references import relu
-from tests.helpers.references import same
-from tests.helpers.references import score
+from tests.helpers.references import NORMS, flat, generate, relu, same, score
 
 LENGTH, VOCABULARY = 7, 5
 

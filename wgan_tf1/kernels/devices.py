@@ -1,4 +1,4 @@
-"""What the machine has: GPUs and the processor's instruction sets; and the session options that suit it."""
+"""The machine's GPUs and instruction sets, and the session options that suit it."""
 
 from typing import Any, List, Set, Tuple
 
@@ -32,8 +32,9 @@ def towers(num_gpus: int) -> Tuple[str, ...]:
     return ('',)
   found = len(gpus())
   if found < num_gpus:
-    raise UserError('num_gpus=%d: must be at most %d, the GPUs that TensorFlow sees on this machine'
-                    % (num_gpus, max(found, 1)))  # fmt: skip
+    raise UserError(
+      'num_gpus=%d: must be at most %d, the number of GPUs that TensorFlow sees' % (num_gpus, max(found, 1))
+    )
   return tuple('/gpu:%d' % i for i in range(num_gpus))
 
 

@@ -1,24 +1,31 @@
-"""What a convolution sees at each place, as the rows of a matrix, and back: a convolution is then a matrix product."""
+"""Patches of an image as the rows of a matrix, and back. With them a convolution is a matrix product."""
+
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+Margins = Tuple[Tuple[int, int], Tuple[int, int]]  # padding: (above, below), (left, right)
 
-def extract(x, shape, stride):
-  """What a SAME convolution sees at each place: [N, H, W, C] -> [N * H / stride * W / stride, K * L * C].
 
-  A gather of whole pixels: TensorFlow's own op for it takes two to seven times as long. Its gradient is `fold`.
+def extract(x: Any, shape: Any, stride: int) -> Any:
+  """Returns the patch that a SAME convolution reads at each place; its gradient is `fold`.
+
+  It gathers whole pixels: TensorFlow's own op for this takes two to seven times as long.
 
   Args:
     x: [N, H, W, C].
     shape: of the convolution's weights, [K, L, C, F].
     stride: of the convolution.
+
+  Returns:
+    [N * H / stride * W / stride, K * L * C].
   """
   size = x.shape.as_list()[1:]
-  padded, margins, at = _looked_at(size, shape, stride)
+  padded, margins, at = _places(size, shape, stride)
 
   @tf.custom_gradient
-  def extracted(x):
+  def extracted(x: Any) -> Any:
     if padded != size[:2]:
       x = tf.pad(x, [[0, 0], *margins, [0, 0]])
     pixels = tf.gather(tf.reshape(x, [-1, padded[0] * padded[1], size[2]]), at.ravel(), axis=1)
@@ -27,19 +34,20 @@ def extract(x, shape, stride):
   return extracted(x)
 
 
-def fold(p, size, shape, stride):
-  """Adds patches up where they were seen, the transpose of `extract`, whose gradient is that.
+def fold(p: Any, size: Sequence[int], shape: Any, stride: int) -> Any:
+  """Adds each patch to the pixels that it was read from: the transpose of `extract`, which is its gradient.
 
   Args:
     p: [N * H / stride * W / stride, K * L * C].
     size: [H, W, C].
-    shape, stride: as in `extract`.
+    shape: of the convolution's weights, [K, L, C, F].
+    stride: of the convolution.
 
   Returns:
     [N, H, W, C], of the dtype of `p`.
   """
-  padded, margins, at = _looked_at(size, shape, stride)
-  # Which entries of the patches saw each pixel, in columns; one past the last entry, a zero, stands for none.
+  padded, margins, at = _places(size, shape, stride)
+  # Row by row, the entries of the patches that each pixel went to. Unused places hold the index of an added zero.
   order = np.argsort(at, axis=None, kind='stable')
   pixels = at.ravel()[order]
   column = np.arange(at.size) - np.searchsorted(pixels, pixels)
@@ -50,7 +58,7 @@ def fold(p, size, shape, stride):
   seen_by = seen_by.reshape(size[0] * size[1], -1).astype(np.int32)
 
   @tf.custom_gradient
-  def folded(p):
+  def folded(p: Any) -> Any:
     entries = tf.pad(tf.reshape(p, [-1, at.size, size[2]]), [[0, 0], [0, 1], [0, 0]])
     added = tf.add_n([tf.gather(entries, column, axis=1) for column in seen_by.T])
     return tf.reshape(added, [-1, *size]), lambda g: extract(g, shape, stride)
@@ -58,17 +66,17 @@ def fold(p, size, shape, stride):
   return folded(p)
 
 
-def _looked_at(size, shape, stride):
-  """Where a SAME convolution looks.
+def _places(size: Sequence[int], shape: Any, stride: int) -> Tuple[List[int], Margins, np.ndarray]:
+  """Returns where a SAME convolution reads its patches.
 
   Args:
-    size: of its larger side, [H, W, C].
+    size: of the convolution's larger side, [H, W, C].
     shape: of its weights, [K, L, C, F].
-    stride: of it.
+    stride: of the convolution.
 
   Returns:
-    ([H', W'] of the padded image; ((above, below), (left, right)) of the padding; int32 [H / stride * W / stride,
-    K * L], the padded image's pixels that each patch has, counted row by row).
+    (the padded image's [H', W']; the padding; int32 [H / stride * W / stride, K * L], the pixels of each patch,
+    numbered row by row in the padded image).
   """
   margins, places = [], []
   for length, taps in zip(size[:2], (int(shape[0]), int(shape[1]))):
@@ -79,4 +87,4 @@ def _looked_at(size, shape, stride):
   padded = [length + sum(margin) for length, margin in zip(size[:2], margins)]
   rows, columns = places
   at = rows[:, None, :, None] * padded[1] + columns[None, :, None, :]
-  return padded, tuple(margins), at.reshape(len(rows) * len(columns), -1)
+  return padded, (margins[0], margins[1]), at.reshape(len(rows) * len(columns), -1)

@@ -3,13 +3,13 @@
 generator(latents, *, shape, width, norm, training) -> samples
   latents   float32 [N, Z]
   shape     of one sample; an image's size, where the network does not fix it, is a multiple of its upsampling factor
-  width     filters of the narrowest layer, or units of a hidden one; the others are multiples of it
+  width     filters of the narrowest layer, or units of a hidden layer; other layers have multiples of it
   norm      'none' or 'batch'
   training  whether batch norm uses the statistics of the batch, or its moving averages
   samples   float32 [N, *shape]
 
 critic(samples, *, width, norm) -> scores
-  norm      'none', 'batch' or 'layer'. Batch norm always uses the statistics of the batch, of real samples or of fake
+  norm      'none', 'batch' or 'layer'. Batch norm always uses the batch's own statistics, of real or of fake samples
   scores    float32 [N], raw
 
 The class-conditional pair also takes class_count. Its generator takes labels, int32 [N] below class_count; its critic
@@ -57,9 +57,9 @@ ARCHITECTURES: Dict[str, Architecture] = {
   'toy': (mlp.toy_generator, mlp.toy_critic),
 }
 
-NOMINAL_VOCABULARY = 96  # characters: a newline and printable ASCII; to count parameters before there is a text
-SAMPLE_ROWS = 8  # of the grid of samples
-SAMPLE_POINTS = 512  # drawn of a run on points, and held-out samples used for summaries
+NOMINAL_VOCABULARY = 96  # newline and printable ASCII, to count parameters before a text is loaded
+SAMPLE_ROWS = 8  # in the grid of samples
+SAMPLE_POINTS = 512  # samples of a run on points, and held-out samples in its summaries
 
 
 def sample_shape(config: Config) -> Tuple[Any, ...]:
@@ -72,7 +72,7 @@ def sample_shape(config: Config) -> Tuple[Any, ...]:
 
 
 def sample_count(config: Config) -> int:
-  """Returns how many samples are drawn from the run's fixed latents: a grid, a column a class, or a cloud of points."""
+  """Returns how many samples the run draws from its fixed latents: 8 rows of 8 or of one per class, or points."""
   if config.form == 'points':
     return SAMPLE_POINTS
   return SAMPLE_ROWS * (len(sample_classes(config)) if config.class_count else 8)
@@ -85,14 +85,14 @@ def networks_of(
 
   Args:
     config: the run.
-    architecture: the pair to build; None is that of `config.architecture`.
+    architecture: the pair to build; None builds `config.architecture`.
 
   Returns:
     (generate, score): generate(latents float32 [N, Z], labels int32 [N] or None, training) -> float32 [N, ...];
     score(samples float32 [N, ...]) -> (float32 [N], logits float32 [N, classes] or None).
 
   Raises:
-    UserError: if a config.json from elsewhere names an unknown architecture, or a shape that its generator does not
+    UserError: if a config.json from elsewhere names an unknown architecture, or a shape that the generator does not
       make.
   """
   if architecture is None and config.architecture not in ARCHITECTURES:

@@ -1,14 +1,16 @@
 """The DCGANs of the WGAN-GP code and of the WGAN authors; arguments as in `networks`."""
 
+from typing import Any, Callable, Sequence, Tuple
+
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import layers
 
 
-def conv5_critic(images, *, width, norm, init, bias=True):
-  """Three 5x5 stride-2 convolutions and a dense layer: the Fashion-MNIST post's, and the WGAN-GP code's DCGAN.
+def conv5_critic(images: Any, *, width: int, norm: str, init: str, bias: bool = True) -> Any:
+  """Three 5x5 stride-2 convolutions and a dense layer: the Fashion-MNIST post and the WGAN-GP code.
 
-  Both have it with batch norm on the second and third convolution, and for the penalty without any.
+  In both, batch norm follows the second and third convolution, but no norm with the gradient penalty.
   """
   with tf.variable_scope('critic', reuse=tf.AUTO_REUSE):
     x = layers.leaky_relu(layers.conv2d(images, width, 'conv_1', size=5, init=init, bias=bias))
@@ -18,10 +20,12 @@ def conv5_critic(images, *, width, norm, init, bias=True):
     return layers.score(layers.flatten(x), init='glorot')
 
 
-def dcgan5_generator(latents, *, shape, width, norm, training, output):
-  """The WGAN-GP code's DCGAN: dense, three 5x5 stride-2 transposed convolutions, to pixels of `output`'s range.
+def dcgan5_generator(
+  latents: Any, *, shape: Tuple[int, ...], width: int, norm: str, training: bool, output: Callable[[Any], Any]
+) -> Any:
+  """A dense layer and three 5x5 stride-2 transposed convolutions, the last through `output`: the WGAN-GP code.
 
-  For 28 pixels, the 8 rows and columns after the first are cropped to 7.
+  For images of 28 pixels, the first transposed convolution's 8 rows and columns are cropped to 7.
   """
   with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
     x = layers.dense(latents, 4 * 4 * 4 * width, 'dense', init='glorot')
@@ -35,10 +39,18 @@ def dcgan5_generator(latents, *, shape, width, norm, training, output):
     return output(layers.conv2d_transpose(x, shape[2], 'conv_transpose_3', size=5, init='he', bias=True))
 
 
-def dcgan4_generator(latents, *, shape, width, norm, training, multiples=(8, 4, 2, 1)):
-  """WGAN figures 5 and 6: the authors' DCGAN, 4x4 kernels without biases, of `multiples` of the width."""
+def dcgan4_generator(
+  latents: Any,
+  *,
+  shape: Tuple[int, ...],
+  width: int,
+  norm: str,
+  training: bool,
+  multiples: Sequence[int] = (8, 4, 2, 1),
+) -> Any:
+  """WGAN figures 5 and 6: the authors' DCGAN, with 4x4 kernels, no biases, and `multiples` of the width."""
   with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
-    # Their first layer, a transposed convolution of one pixel, is a dense one.
+    # The authors' first layer, a transposed convolution of one pixel, is a dense layer.
     x = layers.dense(latents, 4 * 4 * multiples[0] * width, 'dense', init='normal', bias=False)
     x = tf.reshape(x, [-1, 4, 4, multiples[0] * width])
     x = tf.nn.relu(layers.normalize(x, norm, 'norm', training))
@@ -48,11 +60,11 @@ def dcgan4_generator(latents, *, shape, width, norm, training, multiples=(8, 4, 
     return tf.tanh(layers.conv2d_transpose(x, shape[2], 'conv_transpose_4', size=4, init='normal'))
 
 
-def dcgan4_critic(images, *, width, norm):
-  """WGAN figures 5 to 7: the authors' DCGAN, 4x4 kernels without biases, the first and last layer not normalised."""
+def dcgan4_critic(images: Any, *, width: int, norm: str) -> Any:
+  """WGAN figures 5 to 7: the authors' DCGAN, with 4x4 kernels, no biases, and no norm after the first layer."""
   with tf.variable_scope('critic', reuse=tf.AUTO_REUSE):
     x = layers.leaky_relu(layers.conv2d(images, width, 'conv_1', size=4, init='normal', bias=False))  # [N, 32, 32, 64]
     for i, filters in ((2, 2 * width), (3, 4 * width), (4, 8 * width)):  # [N, 16, 16, 128] to [N, 4, 4, 512]
       x = layers.conv2d(x, filters, 'conv_%d' % i, size=4, init='normal', bias=False)
       x = layers.leaky_relu(layers.normalize(x, norm, 'norm_%d' % i))
-    return layers.score(layers.flatten(x), init='normal', bias=False)  # their 4x4 convolution to one pixel
+    return layers.score(layers.flatten(x), init='normal', bias=False)  # the authors' is a 4x4 convolution to one pixel

@@ -1,12 +1,14 @@
 """The Keras post's networks; arguments as in `networks`."""
 
+from typing import Any, Tuple
+
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import layers
 
 
-def generator(latents, *, shape, width, norm, training):
-  """The Keras post's: dense, two 4x4 stride-2 transposed convolutions, a 7x7 convolution."""
+def generator(latents: Any, *, shape: Tuple[int, ...], width: int, norm: str, training: bool) -> Any:
+  """A dense layer, two 4x4 stride-2 transposed convolutions and a 7x7 convolution."""
   rows = shape[0] // 4
   with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
     x = layers.leaky_relu(layers.dense(latents, rows * rows * 2 * width, 'dense', init='normal'))
@@ -17,8 +19,8 @@ def generator(latents, *, shape, width, norm, training):
     return tf.tanh(layers.conv2d(x, shape[2], 'conv', size=7, stride=1, init='normal'))
 
 
-def critic(images, *, width, norm):
-  """The Keras post's: two 4x4 stride-2 convolutions and a dense layer, whose initializer the post leaves to Keras."""
+def critic(images: Any, *, width: int, norm: str) -> Any:
+  """Two 4x4 stride-2 convolutions and a dense layer, whose initializer is Keras's default."""
   with tf.variable_scope('critic', reuse=tf.AUTO_REUSE):
     x = images
     for i in (1, 2):  # [N, 14, 14, 64], [N, 7, 7, 64]

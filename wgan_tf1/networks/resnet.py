@@ -1,31 +1,49 @@
 """The residual networks of WGAN-GP (1704.00028); arguments as in `networks`."""
 
+from typing import Any, Callable, Optional, Tuple
+
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import layers
 
+Norm = Callable[[Any, str], Any]  # (x, name) -> normalised x
 
-def _residual_block(x, filters, name, *, normalize, resample=None, middle=None, leading=True, first_bias=True):
-  """norm, ReLU, 3x3 convolution, norm, ReLU, 3x3 convolution, beside a 1x1 one: WGAN-GP (1704.00028) appendix F.
 
-  The 1x1 convolution is made on the smaller side of the enlarging or halving, whichever the source has first: with
-  either order it gives the same.
+def _unchanged(x: Any) -> Any:
+  return x
+
+
+def _residual_block(
+  x: Any,
+  filters: int,
+  name: str,
+  *,
+  normalize: Norm,
+  resample: Optional[str] = None,
+  middle: Optional[int] = None,
+  leading: bool = True,
+  first_bias: bool = True,
+) -> Any:
+  """Norm, ReLU and 3x3 convolution, twice, plus a shortcut with a 1x1 convolution: WGAN-GP (1704.00028) appendix F.
+
+  The shortcut's convolution runs on the smaller image, before upsampling or after downsampling. The sources have it on
+  either side; the results are the same.
 
   Args:
     x: float32 [N, H, W, C].
-    filters: of the output.
+    filters: channels of the output.
     name: scope of the block.
-    normalize: function of (x, name).
+    normalize: the norms of the block.
     resample: 'up' doubles H and W before the first convolution, 'down' halves them after the second, None keeps them.
-    middle: filters of the first convolution; `filters` if None.
+    middle: filters of the first convolution; None is `filters`.
     leading: False for a critic's first block, which has no norms, and no ReLU before its first convolution.
     first_bias: whether the first convolution has biases.
 
   Returns:
     float32 [N, H', W', filters].
   """
-  up = layers.upsample_nearest if resample == 'up' else lambda y: y
-  down = layers.downsample if resample == 'down' else lambda y: y
+  up = layers.upsample_nearest if resample == 'up' else _unchanged
+  down = layers.downsample if resample == 'down' else _unchanged
   with tf.variable_scope(name):
     shortcut = x
     if resample or int(x.shape[3]) != filters:
@@ -36,10 +54,19 @@ def _residual_block(x, filters, name, *, normalize, resample=None, middle=None, 
     return shortcut + down(layers.conv2d(y, filters, 'conv_2', size=3, stride=1, init='he'))
 
 
-def generator(latents, *, shape, width, norm, training, labels=None, class_count=None):
-  """WGAN-GP appendix F, for 32x32 pixels; with labels, section 5.4: conditional batch norm inside the blocks."""
+def generator(
+  latents: Any,
+  *,
+  shape: Tuple[int, ...],
+  width: int,
+  norm: str,
+  training: bool,
+  labels: Any = None,
+  class_count: Optional[int] = None,
+) -> Any:
+  """WGAN-GP appendix F, for 32x32 pixels. With labels, section 5.4: the blocks have conditional batch norm."""
 
-  def normalize(x, name):
+  def normalize(x: Any, name: str) -> Any:
     return layers.normalize(x, norm, name, training, labels, class_count)
 
   with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
@@ -50,10 +77,10 @@ def generator(latents, *, shape, width, norm, training, labels=None, class_count
     return tf.tanh(layers.conv2d(x, shape[2], 'conv', size=3, stride=1, init='glorot'))
 
 
-def critic(images, *, width, norm, class_count=None):
-  """WGAN-GP appendix F; with class_count, section 5.4: (scores, logits of the classes)."""
+def critic(images: Any, *, width: int, norm: str, class_count: Optional[int] = None) -> Any:
+  """WGAN-GP appendix F. With class_count, section 5.4: returns (scores, logits of the classes)."""
 
-  def normalize(x, name):
+  def normalize(x: Any, name: str) -> Any:
     return layers.normalize(x, norm, name)
 
   with tf.variable_scope('critic', reuse=tf.AUTO_REUSE):
@@ -66,10 +93,10 @@ def critic(images, *, width, norm, class_count=None):
     return (scores, layers.dense(x, class_count, 'classes', init='glorot')) if class_count else scores
 
 
-def generator128(latents, *, shape, width, norm, training):
-  """The WGAN-GP code's residual generator of 64x64 pixels, with one more block of the least width, for 128x128."""
+def generator128(latents: Any, *, shape: Tuple[int, ...], width: int, norm: str, training: bool) -> Any:
+  """The WGAN-GP code's generator for 64x64 pixels with one more block of the smallest width, for 128x128."""
 
-  def normalize(x, name):
+  def normalize(x: Any, name: str) -> Any:
     return layers.normalize(x, norm, name, training)
 
   with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
@@ -81,15 +108,17 @@ def generator128(latents, *, shape, width, norm, training):
     return tf.tanh(layers.conv2d(x, shape[2], 'conv', size=3, stride=1, init='he'))
 
 
-def critic128(images, *, width, norm):
-  """The WGAN-GP code's residual critic of 64x64 pixels, with one more block of the least width, for 128x128."""
+def critic128(images: Any, *, width: int, norm: str) -> Any:
+  """The WGAN-GP code's critic for 64x64 pixels with one more block of the smallest width, for 128x128."""
 
-  def normalize(x, name):
+  def normalize(x: Any, name: str) -> Any:
     return layers.normalize(x, norm, name)
 
   with tf.variable_scope('critic', reuse=tf.AUTO_REUSE):
     x = layers.conv2d(images, width, 'conv', size=3, stride=1, init='glorot')  # [N, 128, 128, 64]
     for i, multiple in enumerate((1, 2, 4, 8, 8), 1):  # [N, 64, 64, 64] to [N, 4, 4, 512]
-      x = _residual_block(x, multiple * width, 'block_%d' % i, normalize=normalize, resample='down',
-                          middle=int(x.shape[3]), first_bias=False)  # fmt: skip
+      block, middle = 'block_%d' % i, int(x.shape[3])
+      x = _residual_block(
+        x, multiple * width, block, normalize=normalize, resample='down', middle=middle, first_bias=False
+      )
     return layers.score(layers.flatten(x), init='glorot')

@@ -1,12 +1,16 @@
 """The Fashion-MNIST post's generator; arguments as in `networks`."""
 
+from typing import Any, Tuple
+
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import layers
 
 
-def generator(latents, *, shape, width, norm, training, multiples):
-  """The Fashion-MNIST post's: bilinear enlarging and 5x5 convolutions, of `multiples` of the width."""
+def generator(
+  latents: Any, *, shape: Tuple[int, ...], width: int, norm: str, training: bool, multiples: Tuple[int, ...]
+) -> Any:
+  """A dense layer, then bilinear upsampling and 5x5 convolutions, whose filters are `multiples` of the width."""
   rows = shape[0] // 8
   with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
     x = layers.dense(latents, rows * rows * 4 * width, 'dense', init='glorot')
