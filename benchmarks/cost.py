@@ -4,7 +4,7 @@ python -m benchmarks.cost                                 batch, width, image si
 python -m benchmarks.cost --quick                         fewer points, of smaller networks
 python -m benchmarks.cost --point='{"preset": "gp-mnist", "variant": "gp"}'   one point, as one line of JSON
 
-Each point is a process of its own, so that its memory is its own.
+Each point is measured in a new process, because memory is counted by process.
 """
 
 import json
@@ -13,30 +13,34 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any, Dict, List, Sequence
 
 from absl import flags
 
 from benchmarks import throughput
-from wgan_tf1 import config
+from wgan_tf1 import config as configs
 from wgan_tf1 import console
 
 FLAGS = flags.FLAGS
+Point = Dict[str, Any]  # arguments of `measure`
 
 
-def _memory():
-  """The most memory that this process has had, in bytes: Linux's count, for getrusage's begins with the parent's."""
+def _memory() -> int:
+  """Returns the peak memory of this process in bytes, as Linux counts it: getrusage's count starts at the parent's."""
   with open('/proc/self/status') as f:
     return next(1024 * int(line.split()[1]) for line in f if line.startswith('VmHWM:'))
 
 
-def measure(steps, preset=None, variant=None, threads=0, clock='wall', **overrides):
+def measure(
+  steps: int, preset: str = None, variant: str = None, threads: int = 0, clock: str = 'wall', **overrides: Any
+) -> Dict[str, float]:
   """Times a training step.
 
   Args:
     steps: updates of each network that are timed, after two that are not.
-    preset, variant, **overrides: as `config.make` takes them.
-    threads: for an operation; 0 is one for each core.
-    clock: 'wall', or 'cpu', which with one thread a busy machine does not change.
+    preset, variant, **overrides: as in `config.make`.
+    threads: for each operation; 0 is one per core.
+    clock: 'wall' or 'cpu'. With one thread, other work on the machine does not change 'cpu'.
 
   Returns:
     dict of `seconds`, a generator step with its critic steps, by the medians `critic_seconds` and `generator_seconds`
@@ -44,55 +48,57 @@ def measure(steps, preset=None, variant=None, threads=0, clock='wall', **overrid
     with the updates; `bytes`, the memory beyond that of TensorFlow alone.
   """
   with console.quiet_tensorflow():
-    import tensorflow.compat.v1 as tf
-
-    from wgan_tf1 import training
-  run_config = config.make(preset, variant, **overrides)
+    from wgan_tf1 import training  # noqa: F401
+  config = configs.make(preset, variant, **overrides)
   before = _memory()
-  with throughput.Run(tf, run_config, training, threads) as run:
-    seconds = [throughput.seconds(f, 2, clock)[:0] for f in (run.critic_update, run.generator_update)]
+  with throughput.new_trainer(config, threads) as trainer:
+    updates = (trainer.critic_update, trainer.generator_update)
+    for update in updates:
+      throughput.seconds(update, 2)
     memory = _memory() - before
-    peak = throughput.Peak(tf, threads, clock)
+    peak = throughput.Peak(threads, clock)
+    taken: List[List[float]] = [[], []]
     rates = []
     for _ in range(steps):
-      for taken, update in zip(seconds, (run.critic_update, run.generator_update)):
-        taken += throughput.seconds(update, 1, clock)
+      for of_update, update in zip(taken, updates):
+        of_update += throughput.seconds(update, 1, clock)
       rates.append(peak.rate())
-    flops = run.flops()
-  of_step = lambda critic, generator: run_config.critic_steps * critic + generator
-  critic, generator = map(statistics.median, seconds)
+    flops = throughput.step_flops(trainer.config, *throughput.forward_flops(trainer.config))
+
+  def of_step(critic: float, generator: float) -> float:
+    return config.critic_steps * critic + generator
+
+  critic, generator = map(statistics.median, taken)
   return dict(
-    seconds=of_step(critic, generator), best=of_step(*map(min, seconds)), critic_seconds=critic,
+    seconds=of_step(critic, generator), best=of_step(*map(min, taken)), critic_seconds=critic,
     generator_seconds=generator, flops=flops, peak=statistics.median(rates), bytes=memory,
   )  # fmt: skip
 
 
-def _in_own_process(**point):
-  """`measure` in a process of its own."""
+def _in_own_process(point: Point) -> Dict[str, float]:
+  """Returns what `measure` returns, in a new process."""
   command = [sys.executable, '-m', 'benchmarks.cost', '--point=' + json.dumps(point), '--steps=%d' % FLAGS.steps]
   done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
   return json.loads(done.stdout)
 
 
-def series(quick, clock='wall'):
-  """Returns {title: points}, each a list of settings of which one grows; `clock` as in `measure`."""
-  base = dict(dataset='digits', variant='clip', width=16 if quick else 64)
-  one_thread = dict(clock=clock, threads=1) if clock == 'cpu' else {}
+def series(quick: bool, clock: str = 'wall') -> Dict[str, List[Point]]:
+  """Returns {setting: points in which it grows}; `clock` as in `measure`."""
+  base: Point = dict(dataset='digits', variant='clip', width=16 if quick else 64)
+  one_thread: Point = dict(clock=clock, threads=1) if clock == 'cpu' else {}
+  grown: Dict[str, Sequence[int]]
   if quick:
-    batches, widths, sizes, threads = (16, 64), (8, 16), (16, 32), (1, 2)
+    grown = {'batch_size': (16, 64), 'width': (8, 16), 'image_size': (16, 32)}
   else:
-    batches, widths, sizes, threads = (16, 32, 64, 128, 256, 512), (16, 32, 64, 128), (16, 32, 64), (1, 2)
-  return {
-    'batch_size': [dict(base, **one_thread, batch_size=n) for n in batches],
-    'width': [dict(base, **one_thread, width=n) for n in widths],
-    'image_size': [dict(base, **one_thread, image_size=n) for n in sizes],
-    'threads': [dict(base, threads=n) for n in threads],
-  }
+    grown = {'batch_size': (16, 32, 64, 128, 256, 512), 'width': (16, 32, 64, 128), 'image_size': (16, 32, 64)}
+  found = {name: [dict(base, **one_thread, **{name: n}) for n in values] for name, values in grown.items()}
+  found['threads'] = [dict(base, threads=n) for n in (1, 2)]
+  return found
 
 
-def row(name, point, cost, first):
-  """One line: the step's cost an image, and how both have grown against the arithmetic since the first point."""
-  images = config.make(**{k: v for k, v in point.items() if k not in ('threads', 'clock')}).batch_size
+def row(name: str, point: Point, cost: Dict[str, float], first: Dict[str, float]) -> str:
+  """Returns one line: the cost for each image, and how the time has grown against the work since the first point."""
+  images = configs.make(**{k: v for k, v in point.items() if k not in ('threads', 'clock')}).batch_size
   seconds, flops = cost['seconds'], cost['flops']
   relative = seconds / flops / (first['seconds'] / first['flops'])
   return '%10s %5d %9.2f %9.2f %9.1f %9.2f %9.2f' % (
@@ -101,10 +107,10 @@ def row(name, point, cost, first):
   )  # fmt: skip
 
 
-def _start_up():
+def _start_up() -> None:
   """Prints how long the stages of a start take."""
   script = [sys.executable, 'train.py']
-  imports = 'from benchmarks import cost; from wgan_tf1 import cli\nwith console.quiet_tensorflow(): import tensorflow'
+  imports = 'from wgan_tf1 import console\nwith console.quiet_tensorflow(): import tensorflow'
   with tempfile.TemporaryDirectory() as folder:
     run = ['--dataset=digits', '--generator_steps=1', '--run_dir=' + folder]
     for what, command in (
@@ -118,7 +124,7 @@ def _start_up():
       print('%6.2f s  %s' % (time.perf_counter() - start, what), flush=True)
 
 
-def main():
+def main() -> None:
   if FLAGS.point:
     print(json.dumps(measure(FLAGS.steps, **json.loads(FLAGS.point))))
     return
@@ -126,16 +132,16 @@ def main():
   for name, points in series(FLAGS.quick, FLAGS.clock).items():
     first = None
     for point in points:
-      cost = _in_own_process(**point)
+      cost = _in_own_process(point)
       first = first or cost
       print(row(name, point, cost, first), flush=True)
-  print("relative: time by arithmetic, as a multiple of the first point's; above 1, time grows faster than the work.")
+  print("relative: time per operation, as a multiple of the first point's; above 1, time grows faster than the work.")
   _start_up()
 
 
 if __name__ == '__main__':
   flags.DEFINE_integer('steps', 5, 'updates of each network to time at each point.', lower_bound=1)
   flags.DEFINE_boolean('quick', False, 'fewer points, of smaller networks.')
-  flags.DEFINE_enum('clock', 'wall', list(throughput.CLOCKS), 'cpu times one thread, whatever else the machine does.')
-  flags.DEFINE_string('point', None, 'settings of one point as JSON: measure it alone.')
+  flags.DEFINE_enum('clock', 'wall', list(throughput.CLOCKS), 'wall, or cpu: the processor time of one thread.')
+  flags.DEFINE_string('point', None, 'settings of one point, as JSON, to measure alone.')
   console.run(main)

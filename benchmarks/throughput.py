@@ -3,32 +3,32 @@
 python -m benchmarks.throughput                  blog-mnist, every variant
 python -m benchmarks.throughput --steps=50       more steps, steadier medians
 
-The floating-point work of a step is counted from the layers' shapes. The peak is that of 2048 x 2048 float32 products
-through the same TensorFlow. Each step is held against the product just before it, in one process, so that a machine
-whose speed drifts still gives honest ratios.
+The floating-point operations of a step are counted from the shapes of the layers. The peak is the rate of 2048 x 2048
+float32 products in the same TensorFlow. Each step is compared with the product just before it, in the same process, so
+that the ratio is right even if the speed of the machine drifts.
 """
 
-import dataclasses
+import contextlib
 import statistics
 import tempfile
 import time
+from typing import Any, Callable, List, Tuple
 
 import numpy as np
 from absl import flags
 
-from wgan_tf1 import config
+from wgan_tf1 import config as configs
 from wgan_tf1 import console
+from wgan_tf1.config import Config
 from wgan_tf1.data import batches
-from wgan_tf1.data import datasets
 
 FLAGS = flags.FLAGS
 
-
-# What a clock says; 'cpu' counts what the process used on all cores, whatever else the machine did meanwhile.
+# 'cpu' counts the seconds that this process used on all cores, whatever else the machine did meanwhile.
 CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
 
 
-def seconds(function, times, clock='wall'):
+def seconds(function: Callable[[], Any], times: int, clock: str = 'wall') -> List[float]:
   """Returns how long each of `times` calls took, by one of `CLOCKS`."""
   taken = []
   for _ in range(times):
@@ -38,101 +38,77 @@ def seconds(function, times, clock='wall'):
   return taken
 
 
-def forward_flops(tf, run_config):
-  """Floating-point operations of one sample through a run's generator, and of one through its critic."""
-  from wgan_tf1 import models  # whoever has `tf` has loaded TensorFlow
+# TensorFlow is imported inside the functions that need it, so that --help and mistakes answer at once.
 
-  generate, score = models.networks_of(run_config)
+
+def new_trainer(config: Config, threads: int = 0) -> Any:
+  """Returns the context of a `training.Trainer`, in a session like that of a run.
+
+  Args:
+    config: the run.
+    threads: for each operation; 0 is one per core.
+  """
+  from wgan_tf1 import training
+  from wgan_tf1.kernels import devices
+
+  options = devices.session_options(config)
+  options.intra_op_parallelism_threads = threads
+  return training.new_trainer(config, session_config=options)
+
+
+def forward_flops(config: Config) -> Tuple[int, int]:
+  """Returns the floating-point operations of one sample through the generator, and of one through the critic."""
+  import tensorflow.compat.v1 as tf
+
+  from wgan_tf1 import networks
+
+  generate, score = networks.networks_of(config)
   with tf.Graph().as_default() as graph:
-    labels = tf.zeros([1], tf.int32) if run_config.class_count else None
-    sample = generate(tf.zeros([1, run_config.latent_size]), labels, training=False)
+    labels = tf.zeros([1], tf.int32) if config.class_count else None
+    sample = generate(tf.zeros([1, config.latent_size]), labels, training=False)
     generator = _products(graph)
     score(tf.zeros(sample.shape))
     return generator, _products(graph) - generator
 
 
-def _products(graph):
-  """Floating-point operations of a graph's products and convolutions; its batch is of a known size."""
+def _products(graph: Any) -> int:
+  """Floating-point operations of the products and convolutions of a graph whose batch size is known."""
   flops = 0
   for op in graph.get_operations():
     if op.type in ('MatMul', 'Conv2D', 'Conv2DBackpropInput'):
-      # Each weight is used once at each position of the smaller side: a convolution's output, a transposed one's input.
+      # Each weight is used once at each position of a convolution's output, or of a transposed convolution's input.
       positions = op.inputs[2].shape if op.type == 'Conv2DBackpropInput' else op.outputs[0].shape
       flops += 2 * op.inputs[1].shape.num_elements() * int(np.prod(positions.as_list()[:-1], dtype=np.int64))
   return flops
 
 
-def step_flops(run_config, generator, critic):
-  """Floating-point operations of one generator step with its critic steps.
+def step_flops(config: Config, generator: int, critic: int) -> int:
+  """Returns the floating-point operations of one generator step with its critic steps.
 
-  A pass back costs two passes forward where it reaches the weights, one where it only passes through. The penalty
-  adds to the critic's two batches a third, forward, back to its input, and back through that to the weights.
+  A backward pass costs two forward passes where it computes gradients of the weights, and one where it only passes
+  through a network. The penalty adds a third batch to the critic's two: forward, back to its input, and back through
+  that to the weights.
+
+  Args:
+    config: the run.
+    generator: operations of one sample through the generator; see `forward_flops`.
+    critic: operations of one sample through the critic.
   """
-  passes = {'clip': 2 * 3, 'gp': 2 * 3 + 1 + 1 + 2, 'gan': 2 * 3}[run_config.variant]
+  passes = {'clip': 2 * 3, 'gp': 2 * 3 + 1 + 1 + 2, 'gan': 2 * 3}[config.variant]
   critic_update = generator + passes * critic
   generator_update = 3 * generator + 2 * critic
-  critic_updates = run_config.critic_steps * run_config.batch_size * critic_update
-  return critic_updates + run_config.generator_batch_size * generator_update
-
-
-class Run:
-  """A run's graph and session, and its updates one by one: `with Run(tf, config, training) as run`."""
-
-  def __init__(self, tf, run_config, training, threads=0):
-    self._tf = tf
-    self._dataset = datasets.load(run_config)
-    self.config = run_config = dataclasses.replace(run_config, vocabulary=self._dataset.vocabulary)
-    self._training = training
-    self.critic_step = 0
-    self._graph = tf.Graph()
-    with self._graph.as_default():
-      self.built = training.build_graph(run_config)
-      options = training._session_config(run_config)
-      options.intra_op_parallelism_threads = threads
-      self.session = tf.Session(config=options)
-      self.session.run(tf.global_variables_initializer())
-
-  def __enter__(self):
-    self._scope = self._graph.as_default()
-    self._scope.__enter__()
-    return self
-
-  def __exit__(self, *exception):
-    self._scope.__exit__(*exception)
-    self.session.close()
-
-  def feed(self):
-    return self._training.critic_feed(self.built, batches.batch(self.config, self._dataset, self.critic_step))
-
-  def held_out(self):
-    return batches.encode(self.config, self._dataset.validation)
-
-  def critic_update(self):
-    if self.built.before_critic is not None:
-      self.session.run(self.built.before_critic)
-    estimate = self.built.scalars[self.built.estimate]
-    self.session.run([self.built.train_critic, estimate], self.feed())
-    self.critic_step += 1
-
-  def generator_update(self):
-    self.session.run(self.built.train_generator, {self.built.fake_count: self.config.generator_batch_size})
-
-  def step(self):
-    for _ in range(self.config.critic_steps):
-      self.critic_update()
-    self.generator_update()
-
-  def flops(self):
-    """Floating-point operations of a step."""
-    return step_flops(self.config, *forward_flops(self._tf, self.config))
+  critic_updates = config.critic_steps * config.batch_size * critic_update
+  return critic_updates + config.generator_batch_size * generator_update
 
 
 class Peak:
-  """The machine's float32 matrix-product rate, as `rate()` finds it at the moment, in operations a second."""
+  """Measures the machine's float32 matrix-product rate whenever `rate()` is called."""
 
   SIZE = 2048
 
-  def __init__(self, tf, threads=0, clock='wall'):
+  def __init__(self, threads: int = 0, clock: str = 'wall'):
+    import tensorflow.compat.v1 as tf
+
     self._clock = clock
     with tf.Graph().as_default():
       self._session = tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=threads))
@@ -141,34 +117,43 @@ class Peak:
       self._session.run(tf.global_variables_initializer())
     self.rate()
 
-  def rate(self):
+  def rate(self) -> float:
+    """Returns operations a second."""
     return 2 * self.SIZE**3 / min(seconds(lambda: self._session.run(self._product), 2, self._clock))
 
 
-def measure(tf, training, variant, peak):
-  run_config = config.make('blog-mnist', variant, dataset='digits')
-  with Run(tf, run_config, training) as run:
-    with tempfile.TemporaryDirectory() as folder, tf.summary.FileWriter(folder, run.session.graph) as writer:
-      every = run_config.summary_every_steps
-      cycle = every * training.summaries.HISTOGRAMS_EVERY
-      held_out = run.held_out()
+def measure(variant: str, peak: Peak) -> None:
+  """Times the steps of blog-mnist and its summaries, and prints one line."""
+  from wgan_tf1 import summaries
+  from wgan_tf1.runs.events import EventWriter
 
-      def summarise():  # as often as a cycle has them: the last with histograms
-        for at in range(every, cycle + 1, every):
-          training.summaries.write(run.config, run.built, run.session, writer, run.feed(), held_out, at, 0)
+  config = configs.make('blog-mnist', variant, dataset='digits')
+  every = config.summary_every_steps
+  cycle = every * summaries.HISTOGRAMS_EVERY
+  with contextlib.ExitStack() as stack:
+    trainer = stack.enter_context(new_trainer(config))
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    writer = stack.enter_context(contextlib.closing(EventWriter(folder, trainer.session.graph)))
+    held_out = batches.encode(config, trainer.dataset.validation)
 
-      seconds(run.step, 2), seconds(summarise, 1)
-      steps, written, peaks = [], [], []
-      for _ in range(FLAGS.steps):
-        peaks.append(peak.rate())
-        steps += seconds(run.step, 1)
-        written += seconds(summarise, 1)
-    flops = run.flops()
+    def summarise() -> None:
+      """Writes all summaries of a cycle; the last has histograms."""
+      for at in range(every, cycle + 1, every):
+        summaries.write(trainer, writer, trainer.feed(), held_out, at, 0)
+
+    seconds(trainer.step, 2)
+    seconds(summarise, 1)
+    steps: List[float] = []
+    written: List[float] = []
+    peaks = []
+    for _ in range(FLAGS.steps):
+      peaks.append(peak.rate())
+      steps += seconds(trainer.step, 1)
+      written += seconds(summarise, 1)
+  flops = step_flops(config, *forward_flops(config))
   taken = statistics.median(steps)
   share = statistics.median(written) / (cycle * taken)
-  of_peak = statistics.median(
-    flops / step / rate for step, rate in zip(steps, peaks)
-  )  # each by the peak just before it
+  of_peak = statistics.median(flops / step / rate for step, rate in zip(steps, peaks))  # the rate just before each step
   print(
     '%-5s %.3f s a generator step (median of %d, %.3f to %.3f); %.0f GFLOP, %.0f GFLOP/s, %.0f %% of the peak; '
     'summaries every %d steps cost %.1f %%'
@@ -177,19 +162,19 @@ def measure(tf, training, variant, peak):
   )  # fmt: skip
 
 
-def main():
+def main() -> None:
   with console.quiet_tensorflow():
     import tensorflow.compat.v1 as tf
 
-    from wgan_tf1 import training
-  peak = Peak(tf)
+    from wgan_tf1 import training  # noqa: F401
+  peak = Peak()
   rate = max(peak.rate() for _ in range(4))
   print('TensorFlow %s; peak %.0f GFLOP/s in float32 matrix products' % (tf.__version__, rate / 1e9), flush=True)
   for variant in FLAGS.variants:
-    measure(tf, training, variant, peak)
+    measure(variant, peak)
 
 
 if __name__ == '__main__':
-  flags.DEFINE_list('variants', list(config.VARIANTS), 'what to time.')
+  flags.DEFINE_list('variants', list(configs.VARIANTS), 'variants to time.')
   flags.DEFINE_integer('steps', 20, 'generator steps to time.', lower_bound=1)
   console.run(main)

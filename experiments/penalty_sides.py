@@ -10,28 +10,26 @@ from experiments import common
 from experiments.common import Json
 from wgan_tf1.config import Config
 from wgan_tf1.data import datasets
-from wgan_tf1.evaluation import distances
+from wgan_tf1.evaluation.distances import earth_movers_distance
 
 TITLE = 'One-sided against two-sided gradient penalty: exact W of samples to held-out data'
 
-# The paper's weight: with the toy code's 0.1 the norms are above 1 almost everywhere, where both sides are the same.
-_COMMON = dict(
-  variant='gp', penalties=['two_sided', 'one_sided'], penalty_weight=10.0, learning_rate=1e-3, norms_from=0.9
-)
+# The weight is the paper's: with the toy code's 0.1 the norms are above 1 almost everywhere, where both sides are the
+# same. The toy presets differ only in their data set. Gradient norms are means over the steps from `norms_from` on.
+_COMMON = dict(preset='toy-8gaussians', variant='gp', penalties=['two_sided', 'one_sided'], penalty_weight=10.0,
+               learning_rate=1e-3, norms_from=0.9)  # fmt: skip
 SETTINGS = {
-  'full': dict(_COMMON, presets=['toy-8gaussians', 'toy-25gaussians', 'toy-swissroll'], seeds=[0, 1, 2, 3, 4], width=64,
+  'full': dict(_COMMON, datasets=['8gaussians', '25gaussians', 'swissroll'], seeds=[0, 1, 2, 3, 4], width=64,
                generator_steps=1000, samples=1000),
-  'quick': dict(_COMMON, presets=['toy-8gaussians'], seeds=[0, 1], width=8, generator_steps=4, samples=100),
+  'quick': dict(_COMMON, datasets=['8gaussians'], seeds=[0, 1], width=8, generator_steps=4, samples=100),
 }  # fmt: skip
 MARGIN = 1.25  # a ratio of means nearer to 1 than this is no difference
 
 
 def log_ratios(numbers: Json) -> np.ndarray:
   """float64 [pairs]: log of the one-sided penalty's distance over the two-sided one's, same toy and same seed."""
-  return np.concatenate([
-    np.log(np.array(runs['one_sided']['distances']) / np.array(runs['two_sided']['distances']))
-    for runs in numbers['runs'].values()
-  ])  # fmt: skip
+  distances = [[runs[side]['distances'] for side in ('one_sided', 'two_sided')] for runs in numbers['runs'].values()]
+  return np.concatenate([np.log(np.array(one) / np.array(two)) for one, two in distances])
 
 
 def compare(ratios: np.ndarray) -> Tuple[float, float, float, float]:
@@ -70,39 +68,31 @@ CLAIMS = [
 ]
 
 
-def _train(config: Config, settings: Json) -> Json:
-  """Trains; returns the exact W of samples to held-out points, and the critic's mean gradient norm at the end."""
-  count = settings['samples']
-  latents = np.random.RandomState([config.seed, 1]).normal(size=[count, config.latent_size])
-  with common.trainer(config) as trainer:
-    norms = [
-      scalars['gradient_norm/mean']
-      for step, scalars in common.steps(trainer)
-      if step > settings['norms_from'] * config.generator_steps
-    ]
-    points = trainer.session.run(trainer.graph.samples, {trainer.graph.sample_latents: latents})
-    distance = distances.earth_movers_distance(points, trainer.dataset.validation[:count])
-  return dict(distance=distance, norm=float(np.mean(norms)))
-
-
 def measure(settings: Json, run: common.Run) -> Json:
   """Returns the numbers of each toy and side: distances and mean gradient norms [seeds]; and real data's floor."""
-  count, sides = settings['samples'], settings['penalties']
-  found = common.grid(
-    run,
-    lambda seed, preset, side: common.config(settings, run, seed=seed, preset=preset, penalty=side),
-    lambda config, *point: _train(config, settings),
-    settings['seeds'], settings['presets'], sides,
-  )  # fmt: skip
-  numbers: Json = dict(runs={}, floor={})
-  for preset in settings['presets']:
-    name = preset.replace('toy-', '')
-    held_out = datasets.load(common.config(settings, run, preset=preset)).validation
-    numbers['floor'][name] = distances.earth_movers_distance(held_out[count : 2 * count], held_out[:count])
-    of_seeds = {side: [found[seed, preset, side] for seed in settings['seeds']] for side in sides}
-    numbers['runs'][name] = {
-      side: dict(distances=[f['distance'] for f in of], norms=[f['norm'] for f in of]) for side, of in of_seeds.items()
-    }
+  count = settings['samples']
+
+  def make(seed: int, dataset: str, penalty: str) -> Config:
+    return common.config(settings, run, seed=seed, dataset=dataset, penalty=penalty)
+
+  def train(config: Config, *point: Any) -> Json:
+    """Returns the exact W of samples to held-out points, and the critic's gradient norms at the end."""
+    latents = np.random.RandomState([config.seed, 1]).normal(size=[count, config.latent_size])
+    first = settings['norms_from'] * config.generator_steps
+    with common.trainer(config) as trainer:
+      norms = [scalars['gradient_norm/mean'] for step, scalars in common.steps(trainer) if step > first]
+      points = trainer.session.run(trainer.graph.samples, {trainer.graph.sample_latents: latents})
+    distance = earth_movers_distance(points, trainer.dataset.validation[:count])
+    return dict(distance=distance, norm=float(np.mean(norms)))
+
+  names, sides = settings['datasets'], settings['penalties']
+  numbers: Json = dict(runs={name: {side: dict(distances=[], norms=[]) for side in sides} for name in names}, floor={})
+  for (_, name, side), found in common.grid(run, make, train, settings['seeds'], names, sides).items():
+    numbers['runs'][name][side]['distances'].append(found['distance'])
+    numbers['runs'][name][side]['norms'].append(found['norm'])
+  for name in names:
+    held_out = datasets.load(common.config(settings, run, dataset=name)).validation
+    numbers['floor'][name] = earth_movers_distance(held_out[count : 2 * count], held_out[:count])
   return numbers
 
 
@@ -119,26 +109,22 @@ def plot(numbers: Json) -> Any:
   """Each run's distance, and its mean gradient norm: seeds side by side, a column for each toy."""
   figure = common.figure(8.0, 4.0)
   left, right = figure.subplots(1, 2)
-  for i, (name, sides) in enumerate(numbers['runs'].items()):
-    for j, side in enumerate(sides):
-      label = side.replace('_', '-') if i == 0 else None
-      seeds = len(sides[side]['distances'])
-      x = i + (j - 0.5) * 0.3 + np.linspace(-0.06, 0.06, seeds)
-      left.plot(x, sides[side]['distances'], 'os'[j], color='C%d' % j, markersize=5, label=label)
-      right.plot(x, sides[side]['norms'], 'os'[j], color='C%d' % j, markersize=5)
-    left.plot([i - 0.35, i + 0.35], [numbers['floor'][name]] * 2, color='black', linewidth=0.8,
-              label='real data' if i == 0 else None)  # fmt: skip
+  names = list(numbers['runs'])
+  for i, name in enumerate(names):
+    for j, side in enumerate(('two_sided', 'one_sided')):
+      found = numbers['runs'][name][side]
+      x = i + (j - 0.5) * 0.3 + np.linspace(-0.06, 0.06, len(found['norms']))
+      style = dict(color='C%d' % j, markersize=5, label=side.replace('_', '-') if i == 0 else None)
+      left.plot(x, found['distances'], 'os'[j], **style)
+      right.plot(x, found['norms'], 'os'[j], **style)
+    floor, label = [numbers['floor'][name]] * 2, 'real data' if i == 0 else None
+    left.plot([i - 0.35, i + 0.35], floor, color='black', linewidth=0.8, label=label)
   for panel in (left, right):
-    panel.set_xticks(range(len(numbers['runs'])))
-    panel.set_xticklabels(list(numbers['runs']))
-    panel.set_xlim(-0.5, len(numbers['runs']) - 0.5)
-  left.set_ylim(0, None)
-  left.set_ylabel('exact W to held-out data')
+    panel.set(xticks=range(len(names)), xticklabels=names, xlim=(-0.5, len(names) - 0.5))
+  left.set(ylim=(0, None), ylabel='exact W to held-out data')
   right.axhline(1, color='black', linewidth=0.8, linestyle=':')
   right.set_ylabel("mean norm of the critic's gradient")
-  figure.legend(*left.get_legend_handles_labels(), loc='upper center', ncol=3, frameon=False)
-  figure.tight_layout(rect=[0, 0, 1, 0.92])
-  return figure
+  return common.with_legend(figure, left, 3)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Writes RESULTS.md from what the experiments left in results/, beside what the papers printed.
+"""Writes RESULTS.md from the results of the experiments in results/, beside what the papers printed.
 
 python -m experiments.report
 
@@ -9,11 +9,12 @@ import importlib
 import importlib.util
 import json
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from absl import flags
 
 from experiments import common
+from experiments.common import Json
 from wgan_tf1 import console, files
 from wgan_tf1.errors import UserError
 from wgan_tf1.evaluation import published
@@ -78,7 +79,7 @@ def said(value: Any) -> str:
   if isinstance(value, int):
     return format(value, ',') if abs(value) >= 10000 else str(value)
   if isinstance(value, list):
-    return '[%s]' % ', '.join(map(_inner, value))
+    return '[%s]' % ', '.join(_inner(each) for each in value)
   if isinstance(value, dict):
     return ', '.join('%s %s' % (name, _inner(each)) for name, each in sorted(value.items())) or 'as the preset'
   return str(value)
@@ -93,15 +94,16 @@ def duration(seconds: float) -> str:
   return '%.0f s' % seconds if seconds < 120 else '%.0f min' % (seconds / 60)
 
 
-def table(header: List[str], rows: List[Any]) -> List[str]:
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> List[str]:
   """Returns the lines of a Markdown table, and an empty one after it."""
-  lines = [header, ['---'] * len(header)] + rows
-  cells = [[str(text).replace('|', '\\|').replace('\n', ' ') for text in line] for line in lines]
-  return ['| %s |' % ' | '.join(line) for line in cells] + ['']
+  lines = []
+  for row in [header, ['---'] * len(header), *rows]:
+    lines.append('| %s |' % ' | '.join(str(text).replace('|', '\\|').replace('\n', ' ') for text in row))
+  return lines + ['']
 
 
-def read(results_dir: str, name: str) -> Any:
-  """Returns what NAME.json holds, or None if it does not exist.
+def read(results_dir: str, name: str) -> Optional[Json]:
+  """Returns what NAME.json holds, or None if there is no such file.
 
   Raises:
     UserError: if it cannot be read.
@@ -115,9 +117,8 @@ def read(results_dir: str, name: str) -> Any:
   except FileNotFoundError:
     return None
   except (OSError, ValueError, KeyError, TypeError) as e:
-    raise UserError(
-      '%s is not the result of an experiment (%s). Delete it and run the experiment again' % (path, e)
-    ) from e
+    message = '%s is not the result of an experiment (%s). Delete it, then run the experiment again' % (path, e)
+    raise UserError(message) from e
   return result
 
 
@@ -128,7 +129,7 @@ def script_of(name: str) -> Any:
 
 
 def section(
-  number: int, name: str, about: str, theirs: str, result: Any, script: Any, pictures: Dict[str, str]
+  number: int, name: str, about: str, theirs: str, result: Optional[Json], script: Any, picture: Optional[str]
 ) -> List[str]:
   """Returns the lines on one experiment.
 
@@ -139,36 +140,34 @@ def section(
     theirs: the source's conditions.
     result: what NAME.json holds, or None.
     script: the experiment's module, or None.
-    pictures: {name: path of its PNG, as the text has to name it}.
+    picture: path of its PNG, as the text has to name it, or None.
   """
   command = '`python -m experiments.%s`' % name
   if result is None:
     return ['## %d. %s' % (number, about[0].upper() + about[1:]), '', 'Not run. %s runs it.' % command, '']
   lines = ['## %d. %s' % (number, result['title']), '']
   if result['quick']:
-    lines += ['Run with its quick settings only, which decide no claim. %s runs it in full.' % command, '']
+    lines += ['Run only with its quick settings, which decide no claim. %s runs it in full.' % command, '']
   elif script is not None and json.loads(json.dumps(script.SETTINGS['full'])) != result['settings']:
     lines += ['The settings have changed since this was measured. %s measures it again.' % command, '']
-  if name in pictures:
-    lines += ['![%s](%s)' % (result['title'], pictures[name]), '']
-  lines += table(
-    ['claim', 'source', 'published', 'measured', 'rule, set before the run', 'verdict'],
-    [
-      [claim['text'], claim['source'], claim.get('published', 'no number'), claim['measured'], claim['rule'],
-       '**%s**' % claim['verdict']]
-      for claim in result['claims']
-    ],
-  )  # fmt: skip
+  if picture:
+    lines += ['![%s](%s)' % (result['title'], picture), '']
+  claims = [
+    [claim['text'], claim['source'], claim.get('published', 'no number'), claim['measured'], claim['rule'],
+     '**%s**' % claim['verdict']]
+    for claim in result['claims']
+  ]  # fmt: skip
+  lines += table(['claim', 'source', 'published', 'measured', 'rule, set before the run', 'verdict'], claims)
   remarks = getattr(script, 'REMARKS', '')
-  if remarks:
-    lines += [remarks, '']
   settings = '; '.join('%s: %s' % (name, said(value)) for name, value in sorted(result['settings'].items()))
-  lines += table(
-    ['conditions', 'source', 'here'],
-    [['settings', theirs, settings], ['machine', 'not compared', result['machine']],
-     ['time', 'not compared', duration(result['seconds'])]],
-  )  # fmt: skip
-  return lines + [command, '']
+  conditions = [
+    ['settings', theirs, settings],
+    ['machine', 'not compared', result['machine']],
+    ['time', 'not compared', duration(result['seconds'])],
+  ]
+  return (
+    lines + ([remarks, ''] if remarks else []) + table(['conditions', 'source', 'here'], conditions) + [command, '']
+  )
 
 
 def _value(row):
@@ -178,10 +177,11 @@ def _value(row):
 
 
 def _conditions(row):
-  return said({name: each for name, each in row['protocol'].items() if each is not None} or 'not known')
+  known = {name: each for name, each in row['protocol'].items() if each is not None}
+  return said(known) if known else 'not known'
 
 
-def published_section(rows: Any, measured: Any) -> List[str]:
+def published_section(rows: List[Json], measured: Dict[str, List[Json]]) -> List[str]:
   """Returns the lines that set every published value beside those measured of the same metric and data.
 
   Args:
@@ -193,55 +193,56 @@ def published_section(rows: Any, measured: Any) -> List[str]:
     'Values are set beside each other where metric and data are the same; they compare only where the conditions are, '
     'too. Those of this project are in bold.', '',
   ]  # fmt: skip
-  groups = list(dict.fromkeys((row['metric'], row['dataset']) for row in rows))
-  for metric, dataset in groups:
-    theirs = [row for row in rows if (row['metric'], row['dataset']) == (metric, dataset)]
+  theirs: Dict[Tuple[str, str], List[List[str]]] = {}
+  for row in rows:
+    note = '' if row['value'] is None else row['note']
+    cells = [row['system'], _value(row), _conditions(row), row['source'], note]
+    theirs.setdefault((row['metric'], row['dataset']), []).append(cells)
+  for (metric, dataset), found in theirs.items():
     ours = [
-      (name, row)
-      for name, found in measured.items()
-      for row in found
+      ['**%s**' % row['system'], '**%s**' % _value(row), _conditions(row), 'experiments.' + name, row['note']]
+      for name, rows_of in measured.items()
+      for row in rows_of
       if (row['metric'], row['dataset']) == (metric, dataset)
     ]
-    cells = [
-      [row['system'], _value(row), _conditions(row), row['source'], row['note'] if row['value'] is not None else '']
-      for row in theirs
-    ]
-    cells += [
-      ['**%s**' % row['system'], '**%s**' % _value(row), _conditions(row), 'experiments.' + name, row['note']]
-      for name, row in ours
-    ]
     lines += ['### %s, %s' % (metric.replace('_', ' '), dataset.replace('_', ' ')), '']
-    lines += table(['system', 'value', 'conditions', 'source', 'note'], cells)
+    lines += table(['system', 'value', 'conditions', 'source', 'note'], found + ours)
     if not ours:
       lines += ['Not measured here. `%s`' % COMMANDS[dataset] if dataset in COMMANDS else 'Not measured here.', '']
   return lines
 
 
-def report(results_dir: str, output: str, experiments: Any = None, rows: Any = None) -> str:
+def report(
+  results_dir: str, output: str, experiments: Sequence[Tuple[str, str, str]] = EXPERIMENTS, rows: Any = None
+) -> str:
   """Returns the text of RESULTS.md.
 
   Args:
     results_dir: where NAME.json and NAME.png are.
     output: where the text will be written: pictures are named relative to it.
-    experiments: list of (name, about, theirs); None is `EXPERIMENTS`.
+    experiments: list of (name, about, theirs).
     rows: those of published.json; None reads it.
 
   Raises:
     UserError: if a result cannot be read.
   """
-  experiments = EXPERIMENTS if experiments is None else experiments
-  results, pictures, counts, sections = {}, {}, [], []
+  measured: Dict[str, List[Json]] = {}
+  counts: List[List[Any]] = []
+  total, sections = [0, 0, 0], []
   for number, (name, about, theirs) in enumerate(experiments, 1):
-    result = results[name] = read(results_dir, name)
+    result = read(results_dir, name)
     picture = os.path.join(results_dir, name + '.png')
-    if result is not None and os.path.exists(picture):
-      relative = os.path.relpath(picture, os.path.dirname(os.path.abspath(output)))
-      pictures[name] = relative.replace(os.sep, '/')
-    verdicts = [claim['verdict'] for claim in result['claims']] if result else []
-    counts.append([number, about] + ([verdicts.count(verdict) for verdict in common.VERDICTS.values()] if result
-                                     else ['not run', '', '']))  # fmt: skip
-    sections += section(number, name, about, theirs, result, script_of(name), pictures)
-  total = [sum(row[i] for row in counts if row[2] != 'not run') for i in (2, 3, 4)]
+    relative = os.path.relpath(picture, os.path.dirname(os.path.abspath(output))).replace(os.sep, '/')
+    counted: List[Any] = ['not run', '', '']
+    if result is not None:
+      verdicts = [claim['verdict'] for claim in result['claims']]
+      counted = [verdicts.count(verdict) for verdict in common.VERDICTS.values()]
+      total = [sum(both) for both in zip(total, counted)]
+      if not result['quick']:
+        measured[name] = result['numbers'].get('rows', [])
+    counts.append([number, about, *counted])
+    shown = relative if result is not None and os.path.exists(picture) else None
+    sections += section(number, name, about, theirs, result, script_of(name), shown)
   lines = [
     '# Results', '',
     'Made by `make results` from the files in `results/`, which `make figures` writes. A claim is decided by a rule '
@@ -249,19 +250,16 @@ def report(results_dir: str, output: str, experiments: Any = None, rows: Any = N
     'here was measured in small: the conditions are below each table of claims.', '',
     'WGAN is arXiv 1701.07875, WGAN-GP 1704.00028v3; `wgan_tf1/evaluation/published.json` holds what they print.', '',
   ]  # fmt: skip
-  lines += table(['', 'experiment', *common.VERDICTS.values()], counts + [['', '**in all**'] + total])
-  measured = {name: result['numbers'].get('rows', []) for name, result in results.items()
-              if result is not None and not result['quick']}  # fmt: skip
-  lines += sections + published_section(published.rows() if rows is None else rows, measured)
-  return '\n'.join(lines)
+  lines += table(['', 'experiment', *common.VERDICTS.values()], counts + [['', '**in all**', *total]])
+  return '\n'.join(lines + sections + published_section(published.rows() if rows is None else rows, measured))
 
 
 def main() -> None:
   """Writes the file that --output names."""
   if not os.path.isdir(FLAGS.results_dir):
-    raise UserError('results_dir=%s: folder not found. make figures writes it' % FLAGS.results_dir)
+    raise UserError('results_dir=%s: folder not found. Run make figures to write it' % FLAGS.results_dir)
   text = report(FLAGS.results_dir, FLAGS.output)
-  with files.user_errors('output=%s cannot be written' % FLAGS.output):
+  with files.user_errors('output=%s cannot be written' % FLAGS.output, 'Use another --output'):
     files.write_file(FLAGS.output, text.encode())
 
 

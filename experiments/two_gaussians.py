@@ -1,7 +1,5 @@
 """An optimal discriminator and a critic between two Gaussians, and the gradients that they give a generator.
 
-python -m experiments.two_gaussians
-
 Figure 2 of WGAN (1701.07875), which prints no means: these are 8 deviations apart. The networks are the toy presets'.
 The points are in the plane; both Gaussians are centred on the first axis, along which everything is shown.
 """
@@ -12,20 +10,20 @@ from typing import Any, List, Tuple
 
 import numpy as np
 
-from experiments import common, distances
+from experiments import common, two_distributions
 from experiments.common import Json
 from wgan_tf1.config import Config
 
 TITLE = 'Discriminator and critic between two Gaussians, with their gradients'
 
-_COMMON = dict(distances.CRITICS, seed=0, mean=2.0, deviation=0.5, reach=5.0)
+_COMMON = dict(mean=2.0, deviation=0.5, reach=5.0)
 SETTINGS = {
-  'full': dict(_COMMON, width=128, batch_size=256, critic_updates=1500, critics=3, grid=201, held_out=10000),
-  'quick': dict(_COMMON, width=8, batch_size=32, critic_updates=15, critics=2, grid=11, held_out=200),
+  'full': dict(two_distributions.FULL, **_COMMON, initial_weights=3, grid=201),
+  'quick': dict(two_distributions.QUICK, **_COMMON, initial_weights=2, grid=11),
 }
 
 
-def draw(settings: Json, n: int, random: Any) -> Tuple[np.ndarray, np.ndarray]:
+def draw(settings: Json, n: int, random: np.random.RandomState) -> Tuple[np.ndarray, np.ndarray]:
   """Returns n real points, about (-mean, 0), and n fake ones, about (mean, 0): float32 [n, 2] twice."""
   pair = settings['deviation'] * random.normal(size=[2, n, 2])
   pair[0, :, 0] -= settings['mean']
@@ -38,103 +36,103 @@ def optimal_logit(settings: Json, x: np.ndarray) -> np.ndarray:
   return -2 * settings['mean'] * x / settings['deviation'] ** 2
 
 
-def sigmoid(logit: Any) -> Any:
+def sigmoid(logit: np.ndarray) -> np.ndarray:
   """1 / (1 + exp(-logit)), of any size."""
   return np.exp(-np.logaddexp(0, -logit))
 
 
-def discriminator_slope(logits: Any, logit_slopes: Any) -> Any:
+def discriminator_slope(logits: Any, logit_slopes: Any) -> np.ndarray:
   """Slope of D = sigmoid(logit): D (1 - D) times the logit's."""
-  return sigmoid(logits) * sigmoid(-np.asarray(logits)) * logit_slopes
+  return sigmoid(np.asarray(logits)) * sigmoid(-np.asarray(logits)) * logit_slopes
 
 
-def _look(config: Config, settings: Json) -> List[Json]:
+def axis_of(settings: Json) -> np.ndarray:
+  """float64 [grid]: the points of the first axis at which everything is shown."""
+  return np.linspace(-settings['reach'], settings['reach'], settings['grid'])
+
+
+def look(config: Config, settings: Json) -> List[Json]:
   """Trains critics from several initial weights; returns what each gives along the axis, and to the fake points.
 
   Returns:
-    A list, for each seed a dict: estimate, on held-out points; values and slopes [grid], f and df/dx at the points of
+    A list, for each critic a dict: estimate, on held-out points; values and slopes [grid], f and df/dx at the points of
     the axis; for_fake, the mean over held-out fake points of the norm of the gradient: of f, or for gan of D, of
     log(1 - D) and of -log D, [3].
   """
-  axis = np.linspace(-settings['reach'], settings['reach'], settings['grid'])
+  axis = axis_of(settings)
   points = np.stack([axis, np.zeros_like(axis)], 1).astype(np.float32)
-  samples = [partial(draw, settings)] * settings['critics']
+  samples = [partial(draw, settings)] * settings['initial_weights']
   found = []
-  for sample, trainer in distances.trained(config, samples, settings['critic_updates']):
+  for sample, trainer in two_distributions.trained(config, samples, settings['critic_updates']):
     import tensorflow.compat.v1 as tf
 
-    graph, session = trainer.graph, trainer.session
+    graph, run = trainer.graph, trainer.session.run
     (slopes,) = tf.gradients(graph.real_scores, [graph.real])
-    real, fake = sample(settings['held_out'], np.random.RandomState([config.seed, 1]))
-    estimate = session.run(graph.scalars[graph.estimate], distances.feed_of(trainer, real, fake))
-    values, along = session.run([graph.real_scores, slopes], {graph.real: points})
-    scores, gradients = session.run([graph.real_scores, slopes], {graph.real: fake})
+    real, fake = two_distributions.held_out(sample, config, settings)
+    estimate = run(graph.scalars[graph.estimate], two_distributions.feed_of(trainer, real, fake))
+    values, along = run([graph.real_scores, slopes], {graph.real: points})
+    scores, gradients = run([graph.real_scores, slopes], {graph.real: fake})
     norms = np.sqrt(np.square(gradients.astype(float)).sum(axis=1))
     for_fake = [norms]
     if config.variant == 'gan':
       d = sigmoid(scores.astype(float))
       for_fake = [d * (1 - d) * norms, d * norms, (1 - d) * norms]
-    found.append(dict(
-      estimate=float(estimate), values=values.astype(float).tolist(), slopes=along[:, 0].astype(float).tolist(),
-      for_fake=[float(f.mean()) for f in for_fake]))  # fmt: skip
+    one = dict(estimate=float(estimate), for_fake=[float(f.mean()) for f in for_fake])
+    found.append(dict(one, values=values.astype(float).tolist(), slopes=along[:, 0].astype(float).tolist()))
   return found
 
 
 def measure(settings: Json, run: common.Run) -> Json:
-  """Returns the axis, the optimal discriminator on it, and what `_look` finds of each variant."""
-  axis = np.linspace(-settings['reach'], settings['reach'], settings['grid'])
+  """Returns the axis, the optimal discriminator on it, and what `look` finds of each variant."""
+
+  def make(variant: str) -> Config:
+    return common.config(settings, run, variant=variant, **settings['variants'][variant])
+
+  def train(config: Config, variant: str) -> List[Json]:
+    return look(config, settings)
+
+  found = common.grid(run, make, train, settings['variants'])
+  axis, mean, deviation = axis_of(settings), settings['mean'], settings['deviation']
   logits = optimal_logit(settings, axis)
-  optimal_slope = -2 * settings['mean'] / settings['deviation'] ** 2
   densities = [
-    np.exp(-np.square((axis - mean) / settings['deviation']) / 2) / (settings['deviation'] * np.sqrt(2 * np.pi))
-    for mean in (-settings['mean'], settings['mean'])
+    np.exp(-np.square((axis - centre) / deviation) / 2) / (deviation * np.sqrt(2 * np.pi)) for centre in (-mean, mean)
   ]
-  variants = settings['variants']
-  parts = common.grid(
-    run,
-    lambda variant: common.config(settings, run, variant=variant, **variants[variant]),
-    lambda config, variant: _look(config, settings),
-    variants,
-  )  # fmt: skip
-  found = {variant: of for (variant,), of in parts.items()}
   return dict(
-    axis=axis.tolist(), mean=settings['mean'], deviation=settings['deviation'], wasserstein=2 * settings['mean'],
-    densities=[density.tolist() for density in densities], optimal=sigmoid(logits).tolist(),
-    optimal_slopes=discriminator_slope(logits, optimal_slope).tolist(), trained=found)  # fmt: skip
-
-
-def _within(numbers, deviations):
-  """Which points of the axis lie between the means, or up to so many deviations outside of them: bool [grid]."""
-  return np.abs(numbers['axis']) <= numbers['mean'] + deviations * numbers['deviation']
+    axis=axis.tolist(),
+    mean=mean,
+    deviation=deviation,
+    wasserstein=2 * mean,
+    densities=[density.tolist() for density in densities],
+    optimal=sigmoid(logits).tolist(),
+    optimal_slopes=discriminator_slope(logits, -2 * mean / deviation**2).tolist(),
+    trained={variant: critics for (variant,), critics in found.items()},
+  )
 
 
 def left_for_fake(numbers: Json) -> List[float]:
   """For each discriminator: the mean slope of D at fake points, as a share of its largest on the axis."""
   return [
-    one['for_fake'][0] / np.abs(discriminator_slope(np.array(one['values']), np.array(one['slopes']))).max()
+    one['for_fake'][0] / np.abs(discriminator_slope(one['values'], np.array(one['slopes']))).max()
     for one in numbers['trained']['gan']
   ]
 
 
-def least_slopes(numbers: Json, variant: str) -> List[float]:
+def _between(numbers):
+  """Which points of the axis lie between the means, or up to two deviations outside of them: bool [grid]."""
+  return np.abs(numbers['axis']) <= numbers['mean'] + 2 * numbers['deviation']
+
+
+def least_slopes(variant: str, numbers: Json) -> List[float]:
   """For each critic: its least slope, as a share of its largest, between the means and two deviations outside."""
-  where = _within(numbers, 2)
-  shares = []
-  for one in numbers['trained'][variant]:
-    slopes = np.abs(np.array(one['slopes'])[where])
-    shares.append(float(slopes.min() / slopes.max()) if slopes.max() > 0 else 0.0)
-  return shares
+  slopes = [np.abs(np.array(one['slopes'])[_between(numbers)]) for one in numbers['trained'][variant]]
+  return [float(s.min() / s.max()) if s.max() > 0 else 0.0 for s in slopes]
 
 
-def straightness(numbers: Json, variant: str) -> List[float]:
+def straightness(variant: str, numbers: Json) -> List[float]:
   """For each critic: R^2 of the straight line through its values, over the same part of the axis."""
-  where = _within(numbers, 2)
-  axis = np.array(numbers['axis'])[where]
-  found = []
-  for one in numbers['trained'][variant]:
-    values = np.array(one['values'])[where]
-    found.append(float(np.corrcoef(axis, values)[0, 1] ** 2) if np.ptp(values) > 0 else 0.0)
-  return found
+  axis = np.array(numbers['axis'])[_between(numbers)]
+  values = [np.array(one['values'])[_between(numbers)] for one in numbers['trained'][variant]]
+  return [float(np.corrcoef(axis, v)[0, 1] ** 2) if np.ptp(v) > 0 else 0.0 for v in values]
 
 
 def _listed(shares):
@@ -148,15 +146,15 @@ def _claims_of_critic(variant, name, source):
       source=source,
       rule='of every seed, the least slope between the means and two deviations outside is at least 10 % of the '
       'largest',
-      holds=lambda n: min(least_slopes(n, variant)) >= 0.1,
-      measured=lambda n: 'least over largest: ' + _listed(least_slopes(n, variant)),
+      holds=lambda n: min(least_slopes(variant, n)) >= 0.1,
+      measured=lambda n: 'least over largest: ' + _listed(least_slopes(variant, n)),
     ),
     common.Claim(
       text='A %s critic converges to a linear function.' % name,
       source=source,
       rule='of every seed, R^2 of a straight line over the same range is at least 0.99',
-      holds=lambda n: min(straightness(n, variant)) >= 0.99,
-      measured=lambda n: 'R^2: ' + _listed(straightness(n, variant)),
+      holds=lambda n: min(straightness(variant, n)) >= 0.99,
+      measured=lambda n: 'R^2: ' + _listed(straightness(variant, n)),
     ),
   ]
 
@@ -173,7 +171,6 @@ CLAIMS = [
   *_claims_of_critic('gp', 'penalised', 'WGAN, figure 2, which has a clipped one'),
 ]
 
-# Written after the run.
 REMARKS = (
   'The clipped critic has a gradient where the discriminator has none, but it is no line: between -1 and 1 its '
   'slope is about ten times that outside. With every weight and bias at the bound c, a first unit c x + c or c x - '
@@ -188,27 +185,26 @@ def plot(numbers: Json) -> Any:
   figure = common.figure(8, 7)
   top, bottom = figure.subplots(2, 1, sharex=True)
   axis = np.array(numbers['axis'])
+
+  def draw_both(values, slopes, label, *style, **kwargs):
+    if values is not None:
+      top.plot(axis, values, *style, label=label, **kwargs)
+    bottom.plot(axis, np.maximum(np.abs(slopes), 1e-300), *style, label=label, **kwargs)
+
   for density, color, label in zip(numbers['densities'], ('C0', 'C2'), ('real', 'fake')):
     top.fill_between(axis, density, color=color, alpha=0.2, lw=0, label='density, ' + label)
-
-  def slope(slopes):
-    return np.maximum(np.abs(slopes), 1e-300)
-
   first = {variant: found[0] for variant, found in numbers['trained'].items()}
-  top.plot(axis, numbers['optimal'], ':', color='C3', label='D, optimal')
-  bottom.plot(axis, slope(numbers['optimal_slopes']), ':', color='C3', label='D, optimal')
+  draw_both(numbers['optimal'], numbers['optimal_slopes'], 'D, optimal', ':', color='C3')
   logits, slopes = (np.array(first['gan'][name]) for name in ('values', 'slopes'))
-  top.plot(axis, sigmoid(logits), color='C3', label='D, trained')
-  bottom.plot(axis, slope(discriminator_slope(logits, slopes)), color='C3', label='D, trained')
-  bottom.plot(axis, slope(sigmoid(logits) * slopes), '--', color='C5', lw=1, label='log(1 - D)')
-  bottom.plot(axis, slope(sigmoid(-logits) * slopes), '-.', color='C5', lw=1, label='-log D')
+  draw_both(sigmoid(logits), discriminator_slope(logits, slopes), 'D, trained', color='C3')
+  draw_both(None, sigmoid(logits) * slopes, 'log(1 - D)', '--', color='C5', lw=1)
+  draw_both(None, sigmoid(-logits) * slopes, '-log D', '-.', color='C5', lw=1)
   for variant, color, label in (('gp', 'C1', 'penalised f'), ('clip', 'C4', 'clipped f')):
     values, slopes = (np.array(first[variant][name]) for name in ('values', 'slopes'))
     # A critic's level means nothing, nor does a clipped one's scale: both are set to 0 midway, and to W.
     factor = 1.0 if variant == 'gp' else numbers['wasserstein'] / max(abs(first[variant]['estimate']), 1e-30)
     label += '' if factor == 1 else ' x %.3g' % factor
-    top.plot(axis, factor * (values - np.interp(0, axis, values)), color=color, label=label)
-    bottom.plot(axis, slope(factor * slopes), color=color, label=label)
+    draw_both(factor * (values - np.interp(0, axis, values)), factor * slopes, label, color=color)
   top.set(ylabel='value', ylim=(-5, 5))
   top.legend(fontsize=8, ncol=2, loc='lower left')
   bottom.set(xlabel='x', ylabel='magnitude of the slope', yscale='log', ylim=(1e-8, 1e3))

@@ -7,10 +7,10 @@ The paper's critics are 512 wide. What a clipped layer can pass on is about c ti
 width 64 is near c = 0.01 at width 512; both are run.
 """
 
-import functools
 import math
 import sys
-from typing import Any
+from functools import partial
+from typing import Any, Tuple
 
 import numpy as np
 
@@ -22,26 +22,115 @@ from wgan_tf1.evaluation.distances import earth_movers_distance
 
 TITLE = 'Value surfaces of clipped and penalised critics, generator fixed, and the share of the exact W they find'
 
-_CRITICS = [
-  {'variant': 'clip', 'clip_value': 0.01},
-  {'variant': 'clip', 'clip_value': 0.1},
-  {'variant': 'gp', 'penalty_weight': 0.1},
-  {'variant': 'gp', 'penalty_weight': 10.0},
-]
-VIEW = 3.0  # the surfaces reach from -VIEW to VIEW
-_COMMON = dict(fixed_generator=True, view=VIEW)
+_CRITICS: Json = {
+  'clip 0.01': {'variant': 'clip', 'clip_value': 0.01},
+  'clip 0.1': {'variant': 'clip', 'clip_value': 0.1},
+  'penalty 0.1': {'variant': 'gp', 'penalty_weight': 0.1},
+  'penalty 10': {'variant': 'gp', 'penalty_weight': 10.0},
+}
+VIEW = 3.0  # the surfaces reach from -VIEW to VIEW along each axis
+_COMMON = dict(preset='toy-8gaussians', fixed_generator=True, view=VIEW)  # toy presets differ only in their data set
 SETTINGS = {
-  'full': dict(_COMMON, presets=['toy-8gaussians', 'toy-25gaussians', 'toy-swissroll'], critics=_CRITICS, width=64,
+  'full': dict(_COMMON, datasets=['8gaussians', '25gaussians', 'swissroll'], critics=_CRITICS, width=64,
                critic_updates=10000, samples=1500, pairs=3, surface=33, norms=201),
-  'quick': dict(_COMMON, presets=['toy-8gaussians'], critics=_CRITICS[1:], width=16, critic_updates=40, samples=200,
-                pairs=2, surface=9, norms=41),
+  'quick': dict(_COMMON, datasets=['8gaussians'],
+                critics={name: critic for name, critic in _CRITICS.items() if name != 'clip 0.01'}, width=16,
+                critic_updates=40, samples=200, pairs=2, surface=9, norms=41),
 }  # fmt: skip
-
 _PAPERS_PENALTY = 'penalty 10'
 
 
-def _label(critic):
-  return 'clip %g' % critic['clip_value'] if critic['variant'] == 'clip' else 'penalty %g' % critic['penalty_weight']
+def samples_of(dataset: datasets.Dataset, n: int, pairs: int) -> Tuple[np.ndarray, np.ndarray]:
+  """Held-out real points and, of others, real points plus noise: two float64 [pairs, n, 2]."""
+  points = dataset.validation[: 2 * n * pairs].reshape(pairs, 2, n, 2).astype(np.float64)
+  return points[:, 0], points[:, 1] + np.random.RandomState([0, n, pairs]).normal(size=points[:, 1].shape)
+
+
+def grid_of(extent: float, count: int) -> np.ndarray:
+  """Points from -extent to extent along each axis, row by row from below: float32 [count^2, 2]."""
+  axis = np.linspace(-extent, extent, count)
+  return np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2).astype(np.float32)
+
+
+def _exact(dataset, settings):
+  """The exact W of equal samples, and what the sample size does to it.
+
+  Between samples it is too large on average. By how much is bounded: by the triangle inequality and Jensen's, the
+  bias is at most the distance between two samples of real points plus that between two of noised ones.
+  """
+  n = settings['samples']
+  real, noised = samples_of(dataset, n, settings['pairs'])
+  distances = [earth_movers_distance(a, b) for a, b in zip(real, noised)]
+  return dict(
+    distance=float(np.mean(distances)),
+    deviation=float(np.std(distances, ddof=1)),
+    bias_at_most=earth_movers_distance(*real[:2]) + earth_movers_distance(*noised[:2]),
+    by_samples={str(m): earth_movers_distance(real[0, :m], noised[0, :m]) for m in (n // 4, n // 2, n)},
+  )
+
+
+def _critic(config, settings):
+  """Trains a critic; returns its estimate on the samples of `_exact`, its largest gradient norm, and its values.
+
+  The largest norm is that of many points, so at most the true constant: it makes a share too large, if anything. The
+  critic is piecewise linear, and all points together are dense against its pieces.
+  """
+  with common.trainer(config) as trainer:
+    import tensorflow.compat.v1 as tf
+
+    real, noised = samples_of(trainer.dataset, settings['samples'], settings['pairs'])
+    real, noised = (points.reshape(-1, 2).astype(np.float32) for points in (real, noised))
+    weights = np.random.RandomState([1, len(real)]).uniform(size=[len(real), 1]).astype(np.float32)
+    between = weights * real + (1 - weights) * noised
+    everywhere = grid_of(float(np.abs(noised).max()), settings['norms'])
+    (gradients,) = tf.gradients(trainer.graph.real_scores, [trainer.graph.real])
+
+    def of(tensor, points):
+      return trainer.session.run(tensor, {trainer.graph.real: points}).astype(np.float64)
+
+    def found():
+      norms = [np.linalg.norm(of(gradients, points), axis=1) for points in (between, real, noised, everywhere)]
+      scores = trainer.graph.real_scores
+      return dict(
+        estimate=float(of(scores, real).mean() - of(scores, noised).mean()),
+        lipschitz=float(max(values.max() for values in norms)),
+        norm_between=float(norms[0].mean()),
+      )
+
+    for update in range(1, settings['critic_updates'] + 1):
+      trainer.critic_update()
+      if update == settings['critic_updates'] // 2:
+        halfway = found()
+    surface = of(trainer.graph.real_scores, grid_of(settings['view'], settings['surface']))
+    return dict(found(), halfway=halfway, surface=[float('%.4g' % value) for value in surface])
+
+
+def _share(found, exact):
+  """Estimate / K over the exact W; 0 for a critic that is constant."""
+  return found['estimate'] / found['lipschitz'] / exact['distance'] if found['lipschitz'] else 0.0
+
+
+def measure(settings: Json, run: common.Run) -> Json:
+  """Returns the numbers of each toy: 'exact', and of each critic under its label 'critics'."""
+
+  def make(dataset: str, label: str) -> Config:
+    return common.config(settings, run, dataset=dataset, **settings['critics'][label])
+
+  def train(config: Config, *point: str) -> Json:
+    return _critic(config, settings)
+
+  found = common.grid(run, make, train, settings['datasets'], settings['critics'])
+  numbers: Json = dict(exact={}, critics={}, points={})
+  for name in settings['datasets']:
+    dataset = datasets.load(common.config(settings, run, dataset=name))
+    exact = numbers['exact'][name] = run.part('%s-exact' % name, partial(_exact, dataset, settings))
+    numbers['points'][name] = np.round(dataset.validation[:200].astype(np.float64), 3).tolist()
+    numbers['critics'][name] = {}
+    for label in settings['critics']:
+      critic = found[name, label]
+      shares = dict(share=_share(critic, exact), share_halfway=_share(critic['halfway'], exact))
+      numbers['critics'][name][label] = dict(critic, **shares)
+  return numbers
 
 
 def _clipped(critics):
@@ -66,12 +155,13 @@ def _knows_scale(numbers):
   return True
 
 
-def _of_each(numbers, say):
-  """'8gaussians: clip 0.01 SAID, ...; ...' for say(critic, exact)."""
-  return '; '.join(
-    '%s: %s' % (name, ', '.join('%s %s' % (k, say(v, numbers['exact'][name]['distance'])) for k, v in critics.items()))
-    for name, critics in numbers['critics'].items()
-  )
+def _of_each(numbers, form, value):
+  """'8gaussians: clip 0.01 VALUE, ...; ...' for value(critic, exact)."""
+  parts = []
+  for name, critics in numbers['critics'].items():
+    exact = numbers['exact'][name]['distance']
+    parts.append('%s: %s' % (name, ', '.join('%s ' % k + form % value(v, exact) for k, v in critics.items())))
+  return '; '.join(parts)
 
 
 CLAIMS = [
@@ -81,7 +171,7 @@ CLAIMS = [
     rule='on each toy, estimate / K over the exact W is higher by more than 0.1 with the penalty of weight 10 than '
     'with every clipped critic',
     holds=_finds_more,
-    measured=lambda numbers: 'share of the exact W: ' + _of_each(numbers, lambda c, exact: '%.2f' % c['share']),
+    measured=lambda numbers: 'share of the exact W: ' + _of_each(numbers, '%.2f', lambda c, exact: c['share']),
   ),
   common.Claim(
     text='a clipped critic estimates K W for an unknown K; the penalty holds K near 1',
@@ -90,103 +180,10 @@ CLAIMS = [
     'than a factor of 2 with every clipped critic',
     holds=_knows_scale,
     measured=lambda numbers: (
-      'bare estimate over the exact W: ' + _of_each(numbers, lambda c, exact: '%.3g' % (c['estimate'] / exact))
+      'bare estimate over the exact W: ' + _of_each(numbers, '%.3g', lambda c, exact: c['estimate'] / exact)
     ),
   ),
 ]
-
-
-def _samples(dataset, n, pairs):
-  """Held-out real points and, of others, real points plus noise: two float64 [pairs, n, 2]."""
-  points = dataset.validation[: 2 * n * pairs].reshape(pairs, 2, n, 2).astype(np.float64)
-  return points[:, 0], points[:, 1] + np.random.RandomState([0, n, pairs]).normal(size=points[:, 1].shape)
-
-
-def _exact(dataset, settings):
-  """The exact W of equal samples, and what the sample size does to it.
-
-  Between samples it is too large on average. By how much is bounded: by the triangle inequality and Jensen's, the
-  bias is at most the distance between two samples of real points plus that between two of noised ones.
-  """
-  n = settings['samples']
-  real, noised = _samples(dataset, n, settings['pairs'])
-  distances = [earth_movers_distance(a, b) for a, b in zip(real, noised)]
-  return dict(
-    distance=float(np.mean(distances)),
-    deviation=float(np.std(distances, ddof=1)),
-    bias_at_most=earth_movers_distance(*real[:2]) + earth_movers_distance(*noised[:2]),
-    by_samples={str(m): earth_movers_distance(real[0, :m], noised[0, :m]) for m in (n // 4, n // 2, n)},
-  )
-
-
-def _grid(extent, count):
-  """float32 [count^2, 2], row by row from below."""
-  axis = np.linspace(-extent, extent, count)
-  return np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2).astype(np.float32)
-
-
-def _critic(config: Config, settings: Json) -> Json:
-  """Trains a critic; returns its estimate on the samples of `_exact`, its largest gradient norm, and its values.
-
-  The largest norm is that of many points, so at most the true constant: it makes a share too large, if anything. The
-  critic is piecewise linear, and all points together are dense against its pieces.
-  """
-  with common.trainer(config) as trainer:
-    import tensorflow.compat.v1 as tf
-
-    real, noised = _samples(trainer.dataset, settings['samples'], settings['pairs'])
-    real, noised = (points.reshape(-1, 2).astype(np.float32) for points in (real, noised))
-    graph, run = trainer.graph, trainer.session.run
-    (gradients,) = tf.gradients(graph.real_scores, [graph.real])
-    weights = np.random.RandomState([1, len(real)]).uniform(size=[len(real), 1]).astype(np.float32)
-    grid = _grid(float(np.abs(noised).max()), settings['norms'])
-
-    def score(points):
-      return run(graph.real_scores, {graph.real: points}).astype(np.float64)
-
-    def norms(points):
-      return np.linalg.norm(run(gradients, {graph.real: points}).astype(np.float64), axis=1)
-
-    def found():
-      between = norms(weights * real + (1 - weights) * noised)
-      largest = max(values.max() for values in (between, norms(real), norms(noised), norms(grid)))
-      estimate = score(real).mean() - score(noised).mean()
-      return dict(estimate=float(estimate), lipschitz=float(largest), norm_between=float(between.mean()))
-
-    for step in range(settings['critic_updates']):
-      trainer.critic_update()
-      if step + 1 == settings['critic_updates'] // 2:
-        halfway = found()
-    surface = [float('%.4g' % value) for value in score(_grid(settings['view'], settings['surface']))]
-    return dict(found(), halfway=halfway, surface=surface)
-
-
-def _share(found, exact):
-  """Estimate / K over the exact W; 0 for a critic that is constant."""
-  return found['estimate'] / found['lipschitz'] / exact['distance'] if found['lipschitz'] else 0.0
-
-
-def measure(settings: Json, run: common.Run) -> Json:
-  """Returns the numbers of each toy: 'exact', and of each critic under its label 'critics'."""
-  numbers: Json = dict(exact={}, critics={}, points={})
-  critics = {_label(critic): critic for critic in settings['critics']}
-  found = common.grid(
-    run,
-    lambda preset, label: common.config(settings, run, preset=preset, **critics[label]),
-    lambda config, *point: _critic(config, settings),
-    settings['presets'], critics,
-  )  # fmt: skip
-  for preset in settings['presets']:
-    dataset = datasets.load(common.config(settings, run, preset=preset))
-    exact = run.part('%s-exact' % preset, functools.partial(_exact, dataset, settings))
-    numbers['exact'][dataset.name] = exact
-    numbers['points'][dataset.name] = np.round(dataset.validation[:200].astype(np.float64), 3).tolist()
-    numbers['critics'][dataset.name] = {
-      label: dict(of, share=_share(of, exact), share_halfway=_share(of['halfway'], exact))
-      for label, of in ((label, found[preset, label]) for label in critics)
-    }
-  return numbers
-
 
 REMARKS = (
   'The picture agrees with the figure: clipped surfaces are pyramids, penalised ones follow ring and roll. The number '
@@ -211,9 +208,7 @@ def plot(numbers: Json) -> Any:
       panel.contourf(axis, axis, values, 16, cmap='viridis')
       panel.plot(*np.transpose(numbers['points'][name]), '.', color='white', markersize=1.5)
       panel.set_title('%s: %.0f %% of W' % (label, 100 * critic['share']), fontsize=9)
-      panel.set_xticks([-2, 0, 2])
-      panel.set_yticks([-2, 0, 2])
-      panel.set_aspect('equal')
+      panel.set(xticks=[-2, 0, 2], yticks=[-2, 0, 2], aspect='equal')
   figure.suptitle('Critic values (bright: real) and the share of the exact W found', fontsize=10)
   figure.tight_layout()
   return figure

@@ -10,9 +10,7 @@ import pytest
 import evaluate
 from wgan_tf1 import training
 from wgan_tf1.errors import UserError
-from wgan_tf1.evaluation import classifiers
-from wgan_tf1.evaluation import measures
-from wgan_tf1.evaluation import small_classifier
+from wgan_tf1.evaluation import classifiers, measures, small_classifier
 
 SCRIPT = os.path.abspath(evaluate.__file__)
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wgan_tf1 import config
-from wgan_tf1 import images
+from wgan_tf1 import config, images
 from wgan_tf1.data import batches
 
 

@@ -1,3 +1,5 @@
+"""What TensorBoard makes of the summaries of a run."""
+
 import json
 import sys
 import time
@@ -6,16 +8,14 @@ import urllib.request
 import pytest
 from tensorboard import program
 
-from wgan_tf1 import training
+from wgan_tf1 import config, training
 
 DEADLINE_SECONDS = 120
 
 
 @pytest.fixture(scope='module')
 def tensorboard(tmp_path_factory):
-  """Serves the runs 'clip' and 'gp' of a toy; returns a function of a page, and of what to post to it, to its JSON."""
-  from wgan_tf1 import config
-
+  """Serves the runs 'clip' and 'gp' of a toy. Returns a function of a page, and of what to post to it, to its JSON."""
   folder = tmp_path_factory.mktemp('runs')
   for variant in ('clip', 'gp'):
     training.train(config.make(
@@ -23,7 +23,7 @@ def tensorboard(tmp_path_factory):
       run_dir=str(folder / variant),
     ))  # fmt: skip
   server = program.TensorBoard()
-  # The fast loader is a program of its own, and not in every version.
+  # The fast loader is a separate program, which not every version has.
   own_loader = ['--load_fast=false'] if sys.version_info >= (3, 8) else []
   server.configure(['', '--logdir=%s' % folder, '--port=0', '--host=localhost', '--reload_interval=1', *own_loader])
   address = server.launch()
@@ -38,7 +38,7 @@ def tensorboard(tmp_path_factory):
 
 
 def _when(get, holds, *page):
-  """Returns a page once `holds` of it: TensorBoard loads in the background."""
+  """Returns a page as soon as holds(page), because TensorBoard loads in the background."""
   started = time.time()
   while True:
     found = get(*page)
@@ -51,8 +51,7 @@ def test_scalars_and_the_charts_that_overlay_them(tensorboard):
   last = 'steps_per_second'
   tags = _when(tensorboard, lambda t: set(t) == {'clip', 'gp'} and all(last in r for r in t.values()), 'scalars/tags')
   assert {'wasserstein_estimate', 'validation/wasserstein_estimate', 'clip/share_at_bound'} <= set(tags['clip'])
-  has_charts = lambda layout: bool(layout.get('category'))
-  (category,) = _when(tensorboard, has_charts, 'custom_scalars/layout')['category']
+  (category,) = _when(tensorboard, lambda layout: layout.get('category'), 'custom_scalars/layout')['category']
   charts = {chart['title']: chart['multiline']['tag'] for chart in category['chart']}
   overlaid = ['^wasserstein_estimate$', '^validation/wasserstein_estimate$']
   assert charts['training and held-out estimate'] == overlaid

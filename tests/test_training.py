@@ -1,15 +1,76 @@
 import os
 
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from tests.helpers.checkpoints import variables
 from wgan_tf1 import training
 from wgan_tf1.data import batches
 from wgan_tf1.errors import UserError
-from wgan_tf1.runs import checkpoints
+from wgan_tf1.runs import checkpoints, directory
 
 
-def test_data_that_go_away_end_the_run_and_it_is_saved(tiny, tmp_path, monkeypatch):
+def test_a_step_is_the_critic_updates_that_are_due_and_a_generator_update(tiny):
+  config = tiny(preset='toy-8gaussians', width=4, critic_steps=3)
+  with training.new_trainer(config) as trainer:
+    graph = trainer.graph
+    assert (trainer.global_step, trainer.critic_step, trainer.critic_updates_left) == (0, 0, 3)
+    estimate, real = trainer.step([graph.scalars[graph.estimate], graph.real])
+    assert np.isfinite(estimate) and (real == batches.batch(config, trainer.dataset, 2).real).all()
+    assert (trainer.global_step, trainer.critic_step, trainer.critic_updates_left) == (1, 3, 3)
+    assert trainer.session.run([graph.global_step, graph.critic_step]) == [1, 3]
+    for _ in range(2):  # a look at the batch to come does not use it up
+      assert (trainer.feed()[graph.real] == batches.batch(config, trainer.dataset, 3).real).all()
+    trainer.critic_update()
+    assert (trainer.critic_step, trainer.critic_updates_left) == (4, 2)
+
+
+def test_a_trainer_continues_from_the_counters_of_its_session(tiny):
+  config = tiny(preset='toy-8gaussians', width=4, extra_critic_steps=True)
+  with training.new_trainer(config) as trainer:
+    assert trainer.critic_updates_left == 100  # the extra updates of the WGAN authors' code
+    trainer.session.run([trainer.graph.global_step.assign(30), trainer.graph.critic_step.assign(2510)])
+    later = training.Trainer(config, trainer.dataset, trainer.graph, trainer.session)
+    assert (later.global_step, later.critic_step, later.critic_updates_left) == (30, 2510, 2)
+
+
+def test_an_update_can_be_run_by_another_function(tiny):
+  """As it is to be traced."""
+  calls = []
+  with training.new_trainer(tiny('gp', 'toy-8gaussians', width=4)) as trainer:
+
+    def run(*args):
+      calls.append(args)
+      return trainer.session.run(*args)
+
+    trainer.critic_update(run=run)
+    trainer.generator_update(run)
+    assert len(calls) == 2 and trainer.session.run([trainer.graph.critic_step, trainer.graph.global_step]) == [1, 1]
+
+
+def test_other_networks_and_a_changed_graph_can_be_trained(tiny):
+  def generator(latents, shape, width, norm, training):
+    del shape, width, norm, training
+    with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
+      return latents * tf.get_variable('scale', [2], use_resource=True)
+
+  def critic(samples, width, norm):
+    del width, norm
+    with tf.variable_scope('critic', reuse=tf.AUTO_REUSE):
+      return tf.reduce_sum(samples * tf.get_variable('slope', [2], use_resource=True), axis=1)
+
+  def change(graph):
+    return graph._replace(train_generator=tf.group(graph.global_step.assign_add(7)))
+
+  config = tiny(preset='toy-8gaussians', width=4)
+  with training.new_trainer(config, architecture=(generator, critic), change=change) as trainer:
+    assert [v.op.name for v in trainer.graph.generator_variables] == ['generator/scale']
+    trainer.step()
+    assert trainer.session.run(trainer.graph.global_step) == 7
+
+
+def test_data_that_cannot_be_read_end_the_run_and_it_is_saved(tiny, tmp_path, monkeypatch):
   make = batches.batch
 
   def batch(config, dataset, step):
@@ -18,19 +79,20 @@ def test_data_that_go_away_end_the_run_and_it_is_saved(tiny, tmp_path, monkeypat
     return make(config, dataset, step)
 
   monkeypatch.setattr(batches, 'batch', batch)
-  config = tiny(width=2, generator_steps=9, run_dir=str(tmp_path))
+  config = tiny(width=2, generator_steps=4, run_dir=str(tmp_path))
   with pytest.raises(UserError, match='the disk is gone'):
     training.train(config)
-  (path,) = checkpoints.paths(str(tmp_path)).values()
-  assert [int(tf.train.load_variable(path, name)) for name in ('global_step', 'critic_step')] == [2, 5]
+  assert list(checkpoints.paths(str(tmp_path))) == [2]
+  saved = variables(tmp_path, 2)
+  assert (saved['global_step'], saved['critic_step']) == (2, 5)
   monkeypatch.undo()
-  assert training.train(config) is None  # it goes on
+  assert training.train(config) is None  # the run resumes
 
 
-def test_a_run_directory_is_one_process_at_a_time(tiny, tmp_path):
-  config = tiny(width=2, generator_steps=1, run_dir=str(tmp_path / 'run'))
-  with training._only_process(config.run_dir):
-    with pytest.raises(UserError, match='another process trains in .*run: wait for it or stop it'):
+def test_a_run_directory_is_for_one_process_at_a_time(tiny, tmp_path):
+  config = tiny(preset='toy-8gaussians', width=2, generator_steps=1, run_dir=str(tmp_path / 'run'))
+  with directory.only_process(config.run_dir):
+    with pytest.raises(UserError, match='another process is training in .*run. Wait for it, stop it'):
       training.train(config)
     assert os.listdir(config.run_dir) == ['.lock']  # it wrote nothing
   assert training.train(config) is None

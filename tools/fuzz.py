@@ -25,20 +25,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Any
-from typing import Dict
-from typing import Iterable
-from typing import List
-from typing import Tuple
+from typing import Any, Dict, Iterable, List, Tuple
 
 import numpy as np
 from PIL import Image
 
 from wgan_tf1 import config
-from wgan_tf1.data import arrays
-from wgan_tf1.data import downloads
-from wgan_tf1.data import folders
-from wgan_tf1.data import lsun
+from wgan_tf1.data import arrays, downloads, folders, lsun
 from wgan_tf1.data import text as texts
 from wgan_tf1.errors import UserError
 

@@ -103,15 +103,16 @@ def build_graph(
       samples = pair[0](fed['sample_latents'], fed['sample_labels'], training=False)
   scalars = dict(batch.scalars)
   if config.fixed_generator:
-    del scalars['generator_loss']
+    del scalars['generator_loss']  # nothing minimises it
   with tf.name_scope('checks'):
     check_weights = tf.group(*[_checked(v.read_value(), v.op.name) for v in state])
     if config.variant == 'clip':
       weights = tf.concat([tf.reshape(v.read_value(), [-1]) for v in batch.critic_variables], 0)
       scalars['clip/share_at_bound'] = tf.reduce_mean(tf.cast(tf.abs(weights) >= config.clip_value, tf.float32))
   return Graph(
-    *counters,
     **fed,
+    global_step=counters[0],
+    critic_step=counters[1],
     samples=samples,
     fake=batch.tower.fake,
     real_scores=batch.tower.real_scores,

@@ -1,14 +1,15 @@
-"""Times our training step and PyTorch's in turn, each in processes of its own, and prints the ratio.
+"""Times this project's training step and PyTorch's in turn, in separate processes, and prints the ratio.
 
 python -m benchmarks.peers.compare --torch_python=/path/to/venv/bin/python --presets=blog-mnist --variants=clip,gp
 
-PyTorch is measured in each of its settings (as it is, channels last, compiled), and held against us in its best.
+PyTorch is measured in each of its settings (as it is, channels last, compiled), and compared in its fastest.
 """
 
 import json
 import os
 import subprocess
 import sys
+from typing import Any, Dict, List, Tuple
 
 from absl import flags
 
@@ -16,21 +17,22 @@ from wgan_tf1 import console
 from wgan_tf1.errors import UserError
 
 FLAGS = flags.FLAGS
-SETTINGS = [(), ('--channels_last',), ('--channels_last', '--compile')]
+SETTINGS: List[Tuple[str, ...]] = [(), ('--channels_last',), ('--channels_last', '--compile')]
 
 
-def _json(command):
+def _json(command: List[str]) -> Dict[str, Any]:
+  """Returns what a command prints, which must be JSON."""
   done = subprocess.run(command, capture_output=True, text=True)
   if done.returncode:
     raise UserError('%s failed: %s' % (' '.join(command), (done.stderr.strip().splitlines() or ['?'])[-1]))
   return json.loads(done.stdout)
 
 
-def compare(preset, variant):
-  """Prints one line for a preset and a variant: the best steps, their ratio, and ours as a share of the best peak."""
+def compare(preset: str, variant: str) -> None:
+  """Prints one line: the fastest step of each, their ratio, and this project's share of the best peak."""
   overrides = {name: value for name in ('width', 'batch_size', 'threads') for value in [FLAGS[name].value] if value}
   point = dict(overrides, preset=preset, variant=variant, precision=FLAGS.precision, clock=FLAGS.clock)
-  if 'batch_size' in overrides:  # the generator's too, as in torch_step.py
+  if 'batch_size' in overrides:  # for both networks, as in torch_step.py
     point['generator_batch_size'] = overrides['batch_size']
   ours = [sys.executable, '-m', 'benchmarks.cost', '--steps=%d' % FLAGS.updates, '--point=' + json.dumps(point)]
   peer = [FLAGS.torch_python, os.path.join(os.path.dirname(__file__), 'torch_step.py')]
@@ -38,7 +40,9 @@ def compare(preset, variant):
   peer += ['--preset=' + preset, '--variant=' + variant]
   peer += ['--%s=%d' % pair for pair in overrides.items()]
   settings = [s for s in SETTINGS if set(s) <= set(FLAGS.settings)]
-  mine, peaks, theirs = [], [], {s: [] for s in settings}
+  mine: List[float] = []
+  peaks: List[float] = []
+  theirs: Dict[Tuple[str, ...], List[float]] = {s: [] for s in settings}
   for _ in range(FLAGS.rounds):
     measured = _json(ours)
     mine.append(measured['best'])
@@ -52,25 +56,25 @@ def compare(preset, variant):
     min(theirs[best]) / min(mine), 100 * share), flush=True)  # fmt: skip
 
 
-def main():
+def main() -> None:
   for preset in FLAGS.presets:
     for variant in FLAGS.variants:
       compare(preset, variant)
 
 
 if __name__ == '__main__':
-  flags.DEFINE_string('torch_python', None, 'the interpreter that has torch.')
-  flags.DEFINE_list('presets', ['blog-mnist', 'gp-mnist', 'cifar10-resnet', 'text-char'], 'what to time.')
-  flags.DEFINE_list('variants', ['clip', 'gp'], 'what to time.')
-  flags.DEFINE_list('settings', ['--channels_last', '--compile'], "of PyTorch's, which it may use.")
-  flags.DEFINE_enum('precision', 'fp32', ['fp32', 'bf16'], 'of both.')
-  flags.DEFINE_integer('rounds', 2, 'how often each is measured, in turn.')
+  flags.DEFINE_string('torch_python', None, 'a Python that has torch.')
+  flags.DEFINE_list('presets', ['blog-mnist', 'gp-mnist', 'cifar10-resnet', 'text-char'], 'presets to time.')
+  flags.DEFINE_list('variants', ['clip', 'gp'], 'variants to time.')
+  flags.DEFINE_list('settings', ['--channels_last', '--compile'], "PyTorch's settings to try.")
+  flags.DEFINE_enum('precision', 'fp32', ['fp32', 'bf16'], 'arithmetic of both.')
+  flags.DEFINE_integer('rounds', 2, 'times to measure each, in turn.')
   flags.DEFINE_integer('updates', 5, 'updates of each network to time in a round.')
-  flags.DEFINE_integer('threads', None, 'of both; all cores unless given.')
+  flags.DEFINE_integer('threads', None, 'threads of both. Default: one per core.')
   flags.DEFINE_enum(
-    'clock', 'wall', ['wall', 'cpu'], 'seconds, or on a busy machine with one thread those of the processor.'
+    'clock', 'wall', ['wall', 'cpu'], 'wall, or cpu: the processor time of one thread, for a busy machine.'
   )
-  flags.DEFINE_integer('width', None, "another than the preset's.")
-  flags.DEFINE_integer('batch_size', None, "another than the preset's.")
+  flags.DEFINE_integer('width', None, "width of the networks. Default: the preset's.")
+  flags.DEFINE_integer('batch_size', None, "samples in a batch. Default: the preset's.")
   flags.mark_flag_as_required('torch_python')
   console.run(main)

@@ -1,9 +1,9 @@
-"""The same training steps in PyTorch, for side-by-side timing; one line of JSON. It needs torch, and nothing of ours.
+"""Times the same training steps in PyTorch, and prints one line of JSON. It needs torch, and nothing of this project.
 
 python benchmarks/peers/torch_step.py --preset=gp-mnist --variant=gp --channels_last --compile --precision=bf16
 
-Presets are blog-mnist, gp-mnist, cifar10-resnet and text-char, their networks, batches and optimizers those of
-config.PRESETS, the data random numbers. Loss, penalty and clip are written as PyTorch's users write them.
+The presets are blog-mnist, gp-mnist, cifar10-resnet and text-char, with the networks, batch sizes and optimizers of
+wgan_tf1.presets.PRESETS. The data are random numbers. Loss, penalty and clip are written as PyTorch's users write them.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-# preset -> batch, batch of the generator, width, critic updates to a generator's
+# preset -> batch size, the generator's batch size, width, critic updates before each generator update
 PRESETS = {
   'blog-mnist': (64, 64, 64, 5),
   'gp-mnist': (50, 50, 64, 5),
@@ -29,7 +29,7 @@ LENGTH, VOCABULARY = 32, 96
 
 
 class Same(nn.Module):
-  """TensorFlow's SAME padding before a strided convolution: the odd one goes to the end."""
+  """TensorFlow's SAME padding before a strided convolution: if it is odd, the end gets one more."""
 
   def __init__(self, inputs, outputs, size):
     super().__init__()
@@ -81,7 +81,9 @@ class CropGenerator(nn.Module):
     self.norms = nn.ModuleList([nn.BatchNorm1d(64 * width), *(nn.BatchNorm2d(c) for c in channels[1:])] if norm else [])
 
   def forward(self, z):
-    norm = lambda i, x: self.norms[i](x) if len(self.norms) else x
+    def norm(i, x):
+      return self.norms[i](x) if len(self.norms) else x
+
     x = F.relu(norm(0, self.dense(z))).view(-1, 4 * self.width, 4, 4)
     x = F.relu(norm(1, self.up[0](x)))[:, :, :7, :7]
     return torch.sigmoid(self.up[2](F.relu(norm(2, self.up[1](x)))))
@@ -199,20 +201,22 @@ class Step:
     self.generator = make_generator(args.width or width, not self.gp)
     self.critic = make_critic(args.width or width)
     if args.channels_last and len(shape) == 3:
-      self.generator.to(memory_format=torch.channels_last), self.critic.to(memory_format=torch.channels_last)
-    # The penalty differentiates twice, which compiled modules refuse: the critic that it meets stays as it is.
+      self.generator.to(memory_format=torch.channels_last)
+      self.critic.to(memory_format=torch.channels_last)
+    # The penalty differentiates twice, which compiled modules refuse, so the critic is not compiled for it.
     self.generate = torch.compile(self.generator) if args.compile else self.generator
     self.score = torch.compile(self.critic) if args.compile and not self.gp else self.critic
     self.weights = list(self.critic.parameters())
-    if self.gp:
-      optimizer = lambda parameters: torch.optim.Adam(parameters, 1e-4, (0.5, 0.9), foreach=True)
-    else:
-      optimizer = lambda parameters: torch.optim.RMSprop(parameters, 5e-5, foreach=True)
-    self.generator_optimizer = optimizer(list(self.generator.parameters()))
-    self.critic_optimizer = optimizer(self.weights)
+    self.generator_optimizer = self._optimizer(list(self.generator.parameters()))
+    self.critic_optimizer = self._optimizer(self.weights)
     self.real = torch.rand(self.batch, *shape)
     bf16 = args.precision == 'bf16'
     self.autocast = (lambda: torch.autocast('cpu', torch.bfloat16)) if bf16 else contextlib.nullcontext
+
+  def _optimizer(self, parameters):
+    if self.gp:
+      return torch.optim.Adam(parameters, 1e-4, (0.5, 0.9), foreach=True)
+    return torch.optim.RMSprop(parameters, 5e-5, foreach=True)
 
   def critic_update(self):
     with torch.no_grad(), self.autocast():
@@ -233,9 +237,11 @@ class Step:
     self.critic_optimizer.step()
     if not self.gp:
       with torch.no_grad():
-        torch._foreach_clamp_(self.weights, -0.01, 0.01) if hasattr(torch, '_foreach_clamp_') else [
-          w.clamp_(-0.01, 0.01) for w in self.weights
-        ]
+        if hasattr(torch, '_foreach_clamp_'):
+          torch._foreach_clamp_(self.weights, -0.01, 0.01)
+        else:
+          for w in self.weights:
+            w.clamp_(-0.01, 0.01)
 
   def generator_update(self):
     for w in self.weights:
@@ -262,14 +268,14 @@ def main():
   parser.add_argument('--precision', choices=['fp32', 'bf16'], default='fp32')
   parser.add_argument('--width', type=int)
   parser.add_argument('--batch_size', type=int)
-  parser.add_argument('--updates', type=int, default=5, help='updates of each network to time, after two')
+  parser.add_argument('--updates', type=int, default=5, help='updates of each network to time, after two that are not')
   parser.add_argument('--compile', action='store_true')
   parser.add_argument('--channels_last', action='store_true')
-  parser.add_argument('--threads', type=int, help='1, say; all cores unless given')
+  parser.add_argument('--threads', type=int, help='default: one per core')
   parser.add_argument('--clock', choices=['wall', 'cpu'], default='wall')
   args = parser.parse_args()
   if (args.preset, args.variant) == ('gp-mnist', 'clip'):
-    parser.error('clip of gp-mnist has batch norm in its critic, and this critic has none: take another variant')
+    parser.error('gp-mnist with clip has batch norm in its critic, which is not implemented here. Use another variant')
   if args.threads:
     torch.set_num_threads(args.threads)
   clock = {'wall': time.perf_counter, 'cpu': time.process_time}[args.clock]

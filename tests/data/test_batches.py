@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
 
-from wgan_tf1.data import batches
-from wgan_tf1.data import datasets
-from wgan_tf1.data import prefetch
+from wgan_tf1.data import batches, datasets, prefetch
 
 
 @pytest.mark.parametrize('n, batch_size', [(10, 4), (12, 4), (3, 8), (1, 1)])

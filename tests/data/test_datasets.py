@@ -5,10 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wgan_tf1.data import arrays
-from wgan_tf1.data import batches
-from wgan_tf1.data import datasets
-from wgan_tf1.data import text
+from wgan_tf1.data import arrays, batches, datasets, text
 from wgan_tf1.errors import UserError
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tests.helpers.classifiers import WEIGHTS
-from tests.helpers.classifiers import look_alike
+from tests.helpers.classifiers import WEIGHTS, look_alike
 from tests.helpers.errors import user_error
 from wgan_tf1.data import arrays
 from wgan_tf1.evaluation import classifiers

@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 
 from wgan_tf1 import images
-from wgan_tf1.data import datasets
-from wgan_tf1.data import points
-from wgan_tf1.evaluation import classifiers
-from wgan_tf1.evaluation import distances
-from wgan_tf1.evaluation import measures
-from wgan_tf1.evaluation import metrics
+from wgan_tf1.data import datasets, points
+from wgan_tf1.evaluation import classifiers, distances, measures, metrics
 
 
 def _by_name(rows):

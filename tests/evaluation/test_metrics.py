@@ -5,8 +5,7 @@ import collections
 import numpy as np
 import pytest
 
-from tests.helpers.draws import dirichlet
-from tests.helpers.draws import random
+from tests.helpers.draws import dirichlet, random
 from wgan_tf1.errors import UserError
 from wgan_tf1.evaluation import metrics
 

@@ -12,8 +12,7 @@ import tensorflow.compat.v1 as tf
 from wgan_tf1 import training
 from wgan_tf1.data import datasets
 from wgan_tf1.errors import UserError
-from wgan_tf1.evaluation import measures
-from wgan_tf1.evaluation import protocol
+from wgan_tf1.evaluation import measures, protocol
 
 
 def _by_name(rows):

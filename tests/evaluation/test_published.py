@@ -2,8 +2,7 @@
 
 import pytest
 
-from wgan_tf1.evaluation import measures
-from wgan_tf1.evaluation import published
+from wgan_tf1.evaluation import measures, published
 
 
 def _row(protocol=(), **fields):

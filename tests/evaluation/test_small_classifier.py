@@ -6,8 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from tests.helpers.errors import user_error
 from wgan_tf1.data import arrays
-from wgan_tf1.evaluation import classifiers
-from wgan_tf1.evaluation import small_classifier
+from wgan_tf1.evaluation import classifiers, small_classifier
 
 
 @pytest.fixture(scope='module')

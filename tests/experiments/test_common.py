@@ -10,8 +10,7 @@ import types
 
 import pytest
 
-from experiments import common
-from experiments import report
+from experiments import common, report
 from tests.helpers.processes import ROOT
 from wgan_tf1.errors import UserError
 from wgan_tf1.evaluation import published

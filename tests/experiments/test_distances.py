@@ -9,10 +9,7 @@ import pytest
 import scipy.integrate
 import scipy.stats
 
-from experiments import common
-from experiments import distances
-from experiments import earth_mover
-from experiments import two_gaussians
+from experiments import common, distances, earth_mover, two_gaussians
 from wgan_tf1 import config as configs
 
 pytestmark = pytest.mark.xdist_group('distances')  # the quick results are made once

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from experiments import clip_order
-from experiments import common
-from experiments import estimate_and_quality
-from experiments import image_runs
-from experiments import overfitting
-from experiments import random_architectures
-from experiments import without_batch_norm
+from experiments import (
+  clip_order,
+  common,
+  estimate_and_quality,
+  image_runs,
+  overfitting,
+  random_architectures,
+  without_batch_norm,
+)
 from wgan_tf1 import networks
 from wgan_tf1.data import datasets
 
@@ -44,8 +46,7 @@ def quick(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-  'module',
-  [pytest.param(m, marks=pytest.mark.xdist_group(m.__name__), id=m.__name__.split('.')[-1]) for m in MODULES],
+  'module', [pytest.param(m, marks=pytest.mark.xdist_group(m.__name__), id=m.__name__.split('.')[-1]) for m in MODULES]
 )
 def test_quick_results_are_written_and_decide_nothing(module, quick):
   results, out_dir = quick(module)

@@ -2,8 +2,7 @@ import json
 
 import pytest
 
-from experiments import common
-from experiments import long_runs
+from experiments import common, long_runs
 
 
 def _numbers(**kwargs):

@@ -9,16 +9,10 @@ import os
 import numpy as np
 import pytest
 
-from experiments import common
-from experiments import gradient_norms
-from experiments import mode_coverage
-from experiments import momentum
-from experiments import penalty_sides
-from experiments import value_surfaces
+from experiments import common, gradient_norms, mode_coverage, momentum, penalty_sides, value_surfaces
 from wgan_tf1 import config as configs
 from wgan_tf1 import networks
-from wgan_tf1.data import batches
-from wgan_tf1.data import datasets
+from wgan_tf1.data import batches, datasets
 from wgan_tf1.evaluation import published
 
 # Each experiment runs once, for all of its tests: with xdist, in one process.
@@ -266,8 +260,7 @@ def _momentum(negative_and_bad, negative, bad, others, extra=()):
 
 
 @pytest.mark.parametrize(
-  'counts, holds',
-  [((10, 10, 10, 90), True), ((5, 15, 20, 60), False), ((5, 3, 20, 60), None), ((1, 20, 3, 60), None)],
+  'counts, holds', [((10, 10, 10, 90), True), ((5, 15, 20, 60), False), ((5, 3, 20, 60), None), ((1, 20, 3, 60), None)]
 )
 def test_rule_of_instability_and_negative_cosines(counts, holds):
   assert _claim(momentum, 'only then').holds(_momentum(*counts)) is holds

@@ -15,10 +15,7 @@ from PIL import Image
 
 from tests.helpers.processes import ROOT
 from tools import fuzz
-from wgan_tf1.data import arrays
-from wgan_tf1.data import downloads
-from wgan_tf1.data import folders
-from wgan_tf1.data import text
+from wgan_tf1.data import arrays, downloads, folders, text
 from wgan_tf1.errors import UserError
 
 MEGABYTE = 2**20
