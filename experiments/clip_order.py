@@ -1,15 +1,12 @@
 """When and what to clip: the MNIST post's racing order, after the update, before it, and without batch norm's gamma."""
 
-import sys
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from experiments import common, image_runs
-from experiments.common import Json
 from wgan_tf1 import console
-from wgan_tf1.config import Config
 
 TITLE = 'Clip order: do weights stay within the bound, and does it matter?'
 
@@ -79,7 +76,7 @@ def largest_weight(trainer: Any) -> float:
   return float('%.6g' % max(np.abs(value).max() for value in values))
 
 
-def summary(found: Json, bound: float, tolerance: float) -> Json:
+def summary(found: common.Json, bound: float, tolerance: float) -> common.Json:
   """Returns what counts of a run.
 
   Args:
@@ -102,7 +99,7 @@ def summary(found: Json, bound: float, tolerance: float) -> Json:
   )
 
 
-def measure(settings: Json, run: common.Run) -> Json:
+def measure(settings: common.Json, run: common.Run) -> common.Json:
   """Trains the post's networks in each order from each seed.
 
   Returns:
@@ -111,12 +108,12 @@ def measure(settings: Json, run: common.Run) -> Json:
   """
   score = image_runs.Scorer(settings, run)
 
-  def make(seed: int, key: str) -> Config:
+  def make(seed, key):
     kind, order = key.split('-')
     fields = dict(settings['networks'][kind], clip_order=settings['clip_orders'][order])
     return common.config(settings, run, seed=seed, **fields)
 
-  def train(config: Config, seed: int, key: str) -> Json:
+  def train(config, seed, key):
     change = partial(reordered, key.split('-')[1], config.clip_value)
     found = image_runs.train(config, score, settings['score_every'], change, largest_weight)
     summed = summary(found, config.clip_value, settings['tolerance'])
@@ -206,7 +203,7 @@ REMARKS = (
 )
 
 
-def plot(numbers: Json) -> Any:
+def plot(numbers: common.Json) -> Any:
   """Draws, for each order, how often weights stood outside, the Frechet distance and the estimate."""
   runs = numbers['runs']
   figure = common.figure(9.0, 0.42 * len(runs) + 1.4)
@@ -233,4 +230,4 @@ def plot(numbers: Json) -> Any:
 
 
 if __name__ == '__main__':
-  common.main(sys.modules[__name__])
+  common.main(__name__)

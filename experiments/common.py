@@ -9,7 +9,7 @@ An experiment is a module with
   plot       function (numbers) -> matplotlib Figure
   REMARKS    str, optional: what the run showed, written after it and put into RESULTS.md
 
-and ends with `if __name__ == '__main__': common.main(sys.modules[__name__])`; `run` writes NAME.json and NAME.png.
+and ends with `if __name__ == '__main__': common.main(__name__)`; `run` writes NAME.json and NAME.png.
 Where `numbers` has 'rows', a list of dict as in wgan_tf1/evaluation/published.json, RESULTS.md puts them beside those.
 
 Only a change of SETTINGS makes `run` measure again. So whatever changes a number stands there; only the thresholds of
@@ -196,8 +196,12 @@ def machine() -> str:
   return ', '.join(parts)
 
 
-def main(experiment: Any) -> None:
-  """The command line of an experiment: `python -m experiments.NAME [--quick] [--out_dir=DIR] [--data_dir=DIR]`."""
+def main(module: str) -> None:
+  """The command line of an experiment: `python -m experiments.NAME [--quick] [--out_dir=DIR] [--data_dir=DIR]`.
+
+  Args:
+    module: the `__name__` of the experiment.
+  """
   flags.DEFINE_boolean('quick', False, 'small settings, under a minute: they show that it runs, and decide no claim.')
   flags.DEFINE_string('out_dir', None, 'directory for the results. Default: results, with --quick results/quick.')
   flags.DEFINE_string('data_dir', configs.make().data_dir, 'directory that holds the data sets.')
@@ -207,7 +211,7 @@ def main(experiment: Any) -> None:
 
   def go() -> None:
     out_dir = FLAGS.out_dir or (os.path.join('results', 'quick') if FLAGS.quick else 'results')
-    result = run(experiment, FLAGS.quick, out_dir, FLAGS.data_dir)
+    result = run(sys.modules[module], FLAGS.quick, out_dir, FLAGS.data_dir)
     print('%s (%.0f s)' % (result['title'], result['seconds']))
     for claim in result['claims']:
       print('%-17s %s: %s' % (claim['verdict'], claim['text'], claim['measured']))

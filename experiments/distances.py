@@ -5,14 +5,12 @@ the fake points are fed, and no generator is trained.
 """
 
 import math
-import sys
 from functools import partial
 from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
 from experiments import common, two_distributions
-from experiments.common import Json
 from experiments.two_distributions import INTEGRATION, exact_gaussians, exact_lines
 from wgan_tf1.config import Config
 from wgan_tf1.evaluation import published
@@ -55,7 +53,7 @@ def draw(kind: str, distance: float, n: int, random: np.random.RandomState) -> T
   return pair[0].astype(np.float32), pair[1].astype(np.float32)
 
 
-def estimates(config: Config, settings: Json) -> Json:
+def estimates(config: Config, settings: common.Json) -> common.Json:
   """Trains a critic at each distance of each kind, and returns what it says of points that it was not trained on.
 
   Returns:
@@ -64,7 +62,7 @@ def estimates(config: Config, settings: Json) -> Json:
   """
   pairs = [(kind, distance) for kind, distances in settings['distances'].items() for distance in distances]
   samples = [partial(draw, *pair) for pair in pairs]
-  found: Json = {kind: [] for kind in settings['distances']}
+  found: common.Json = {kind: [] for kind in settings['distances']}
   trainings = two_distributions.trained(config, samples, settings['critic_updates'])
   for (kind, distance), (sample, trainer) in zip(pairs, trainings):
     graph, feed = (
@@ -89,19 +87,19 @@ def _rows(lines, matched):
   return rows
 
 
-def measure(settings: Json, run: common.Run) -> Json:
+def measure(settings: common.Json, run: common.Run) -> common.Json:
   """Returns exact curves and, for each kind, variant and distance, a trained network's estimate."""
 
-  def make(variant: str) -> Config:
+  def make(variant):
     return common.config(settings, run, variant=variant, **settings['variants'][variant])
 
-  def train(config: Config, variant: str) -> Json:
+  def train(config, variant):
     return estimates(config, settings)
 
   found = common.grid(run, make, train, settings['variants'])
   farther = np.linspace(0, settings['farthest'], settings['curve_points']).tolist()
 
-  def of_gaussians(distances: Sequence[float]) -> List[Json]:
+  def of_gaussians(distances: Sequence[float]) -> List[common.Json]:
     return [exact_gaussians(distance, **settings['integration']) for distance in distances]
 
   exact = {
@@ -117,7 +115,7 @@ def measure(settings: Json, run: common.Run) -> Json:
   )
 
 
-def agrees_with_theory(numbers: Json) -> bool:
+def agrees_with_theory(numbers: common.Json) -> bool:
   """Whether the lines' distances are those that example 1 gives, for every distance."""
   rows = [row for row in published.rows() if row['dataset'] == 'parallel_lines']
   printed = {(row['metric'], row['protocol']['distance']): row['value'] for row in rows}
@@ -132,7 +130,7 @@ def agrees_with_theory(numbers: Json) -> bool:
   return True
 
 
-def rises_with(rows: Sequence[Json], exact: Sequence[Json]) -> Tuple[bool, float]:
+def rises_with(rows: Sequence[common.Json], exact: Sequence[common.Json]) -> Tuple[bool, float]:
   """Returns (whether each estimate is above the one before, Pearson's correlation with the exact W)."""
   found = [row['estimate'] for row in rows]
   rises = all(b > a for a, b in zip(found, found[1:]))
@@ -141,7 +139,7 @@ def rises_with(rows: Sequence[Json], exact: Sequence[Json]) -> Tuple[bool, float
   return rises, float(np.corrcoef(found, [row['wasserstein'] for row in exact])[0, 1])
 
 
-def slope_left(name: str, numbers: Json) -> float:
+def slope_left(name: str, numbers: common.Json) -> float:
   """Slope of a curve of the Gaussians over its last piece, as a share of its largest slope."""
   curve = numbers['exact']['gaussian_curve']
   slopes = np.diff([row[name] for row in curve]) / np.diff([row['distance'] for row in curve])
@@ -284,7 +282,7 @@ def _draw_far(top, bottom, numbers):
   bottom.plot(xs, [row['jensen_shannon'] for row in curve], color='C2', label='JS, exact')
 
 
-def plot(numbers: Json) -> Any:
+def plot(numbers: common.Json) -> Any:
   """Draws W above JS and KL: lines on the left, Gaussians in the middle, and exact curves far out on the right."""
   figure = common.figure(8, 6.4)
   axes = figure.subplots(2, 3)
@@ -302,4 +300,4 @@ def plot(numbers: Json) -> Any:
 
 
 if __name__ == '__main__':
-  common.main(sys.modules[__name__])
+  common.main(__name__)

@@ -4,14 +4,12 @@ Everything is exact and nothing is trained.
 """
 
 import math
-import sys
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from experiments import common, transport
-from experiments.common import Json
 from wgan_tf1.evaluation.distances import wasserstein_1d
 
 TITLE = "The earth mover's distance on the posts' examples"
@@ -30,7 +28,7 @@ SETTINGS = {
 EXACT = 1e-9  # what float64 and a linear program leave of an exact equality
 
 
-def measure(settings: Json, run: common.Run) -> Json:
+def measure(settings: common.Json, run: common.Run) -> common.Json:
   """Returns the costs of plans, of moves, and of pairs of point sets; all exact. Nothing is cached."""
   pairs = []
   for i in range(settings['pairs']):
@@ -202,7 +200,7 @@ def _draw_random(axes, example):
   axes.legend(fontsize=8, ncol=2, loc='upper center')
 
 
-def plot(numbers: Json) -> Any:
+def plot(numbers: common.Json) -> Any:
   """Draws the two plans and their costs, the moves, and the area."""
   figure = common.figure(8, 8)
   grid = figure.add_gridspec(3, 12, hspace=0.55, wspace=3, left=0.08, right=0.97, top=0.95, bottom=0.07)
@@ -219,4 +217,4 @@ def plot(numbers: Json) -> Any:
 
 
 if __name__ == '__main__':
-  common.main(sys.modules[__name__])
+  common.main(__name__)

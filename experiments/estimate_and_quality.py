@@ -1,14 +1,11 @@
 """Does the Wasserstein estimate follow the samples' quality, and the GAN's JS estimate not? WGAN, figures 3 and 4."""
 
-import sys
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from experiments import common, image_runs
-from experiments.common import Json
-from wgan_tf1.config import Config
 
 TITLE = 'The Wasserstein estimate and the JS estimate beside the Frechet distance'
 
@@ -34,7 +31,7 @@ SETTINGS = {
 _NAMES = {'conv': 'convolutional generator', 'mlp': 'MLP generator', 'failing': 'MLP generator and critic, high rate'}
 
 
-def analyse(found: Json, window: int, warm_up: int) -> Json:
+def analyse(found: common.Json, window: int, warm_up: int) -> common.Json:
   """Adds to a run's curves what decides the claims.
 
   Args:
@@ -59,14 +56,14 @@ def analyse(found: Json, window: int, warm_up: int) -> Json:
   )
 
 
-def measure(settings: Json, run: common.Run) -> Json:
+def measure(settings: common.Json, run: common.Run) -> common.Json:
   """Trains every run; numbers['runs'][generator-variant] is what `analyse` makes of it."""
   score = image_runs.Scorer(settings, run)
 
-  def make(key: str) -> Config:
+  def make(key):
     return common.config(settings, run, **settings['runs'][key])
 
-  def train(config: Config, key: str) -> Json:
+  def train(config, key):
     return image_runs.train(config, score, settings['score_every'])
 
   found = common.grid(run, make, train, settings['runs'])
@@ -163,7 +160,7 @@ REMARKS = (
 )
 
 
-def plot(numbers: Json) -> Any:
+def plot(numbers: common.Json) -> Any:
   """Draws a panel for each run: the estimate on the left axis, the Frechet distance on the right one."""
   runs = numbers['runs']
   rows = -(-len(runs) // 2)
@@ -189,4 +186,4 @@ def plot(numbers: Json) -> Any:
 
 
 if __name__ == '__main__':
-  common.main(sys.modules[__name__])
+  common.main(__name__)

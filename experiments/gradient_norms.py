@@ -3,19 +3,17 @@
 Critic and generator are MLPs of 12 ReLU layers without batch norm, trained on the Swiss roll.
 """
 
-import sys
+from functools import partial
 from typing import Any, List, Tuple
 
 import numpy as np
 
 from experiments import common
-from experiments.common import Json
-from wgan_tf1.config import Config
 from wgan_tf1.data import batches
 
 TITLE = 'Gradient norm by layer, and weights, of a 12-layer critic under clipping and the penalty'
 
-_CRITICS: Json = {
+_CRITICS: common.Json = {
   'c = 0.1': {'variant': 'clip', 'clip_value': 0.1},
   'c = 0.01': {'variant': 'clip', 'clip_value': 0.01},
   'c = 0.001': {'variant': 'clip', 'clip_value': 0.001},
@@ -101,13 +99,13 @@ def _weights(trainer):
   return np.concatenate([value.ravel() for value in values])
 
 
-def measure(settings: Json, run: common.Run) -> Json:
+def measure(settings: common.Json, run: common.Run) -> common.Json:
   """Returns the numbers of each critic under its label; norms are medians over the last steps."""
 
-  def make(label: str) -> Config:
+  def make(label):
     return common.config(settings, run, **settings['critics'][label])
 
-  def train(config: Config, label: str) -> Json:
+  def train(config, label):
     """Trains both networks; returns the norms, the line through their logs, and the weights' histogram."""
     import tensorflow.compat.v1 as tf
 
@@ -157,41 +155,36 @@ def _two_bounds(numbers):
   return clipped >= 0.2 and penalised['share_low'] + penalised['share_high'] <= 0.1
 
 
-def _of_each(form, values, numbers, separator='; '):
-  return separator.join('%s%s' % (label, form % values(critic)) for label, critic in numbers['critics'].items())
+def _of_each(form, values, separator, numbers):
+  return separator.join(form % (label, *values(critic)) for label, critic in numbers['critics'].items())
 
 
+_said_spans = partial(_of_each, '%s %.3g', lambda critic: [_span(critic)], ', ')
+_said_slopes = partial(
+  _of_each, '%s: times %.2g a layer towards the input, R^2 %.2f', lambda c: (np.exp(-c['slope']), c['r_squared']), '; '
+)
+_said_shares = partial(
+  _of_each,
+  '%s: %.2f and %.2f (%.2f together after the first update)',
+  lambda c: (c['share_low'], c['share_high'], c['share_at_first']),
+  '; ',
+)
 CLAIMS = [
-  common.Claim(
-    text="under clipping the gradient of the critic's loss grows or decays exponentially with depth",
-    source='WGAN-GP (1704.00028) section 3.2, figure 1b left',
-    rule='for every c, the line fitted to the log of the norm over the layers spans a factor of 10 or more, and '
-    'explains at least 0.8 of the variance (layers without any gradient left out)',
-    holds=_exponential,
-    measured=lambda numbers: _of_each(
-      ': times %.2g a layer towards the input, R^2 %.2f', lambda c: (np.exp(-c['slope']), c['r_squared']), numbers
-    ),
-  ),
-  common.Claim(
-    text='with the penalty it stays about the same in all layers',
-    source='WGAN-GP (1704.00028) section 3.2, figure 1b left',
-    rule='largest over smallest norm of the layers below 10',
-    holds=lambda numbers: _span(numbers['critics']['penalty']) < 10,
-    measured=lambda numbers: 'largest over smallest norm: ' + _of_each(' %.3g', _span, numbers, ', '),
-  ),
-  common.Claim(
-    text='clipping pushes the weights to its two bounds, the penalty does not',
-    source='WGAN-GP (1704.00028) section 3.1, figure 1b right',
-    rule='for every c, at least 0.2 of the weights within a tenth of the largest magnitude at either end; with the '
-    'penalty at most 0.1 at both together',
-    holds=_two_bounds,
-    measured=lambda numbers: _of_each(
-      ': %.2f and %.2f (%.2f together after the first update)',
-      lambda c: (c['share_low'], c['share_high'], c['share_at_first']),
-      numbers,
-    ),
-  ),
-]
+  common.Claim("under clipping the gradient of the critic's loss grows or decays exponentially with depth",
+               'WGAN-GP (1704.00028) section 3.2, figure 1b left',
+               'for every c, the line fitted to the log of the norm over the layers spans a factor of 10 or more, and '
+               'explains at least 0.8 of the variance (layers without any gradient left out)',
+               _exponential, _said_slopes),
+  common.Claim('with the penalty it stays about the same in all layers',
+               'WGAN-GP (1704.00028) section 3.2, figure 1b left',
+               'largest over smallest norm of the layers below 10',
+               lambda numbers: _span(numbers['critics']['penalty']) < 10,
+               lambda numbers: 'largest over smallest norm: ' + _said_spans(numbers)),
+  common.Claim('clipping pushes the weights to its two bounds, the penalty does not',
+               'WGAN-GP (1704.00028) section 3.1, figure 1b right',
+               'for every c, at least 0.2 of the weights within a tenth of the largest magnitude at either end; with '
+               'the penalty at most 0.1 at both together', _two_bounds, _said_shares),
+]  # fmt: skip
 
 REMARKS = (
   'Part of the weights at the bounds is there from the start: the initial weights are larger than c, and the first '
@@ -200,7 +193,7 @@ REMARKS = (
 )
 
 
-def plot(numbers: Json) -> Any:
+def plot(numbers: common.Json) -> Any:
   """The norms over the layers, and the weights' histograms."""
   figure = common.figure(8.0, 4.0)
   left, right = figure.subplots(1, 2)
@@ -215,4 +208,4 @@ def plot(numbers: Json) -> Any:
 
 
 if __name__ == '__main__':
-  common.main(sys.modules[__name__])
+  common.main(__name__)

@@ -9,7 +9,6 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 import numpy as np
 
 from experiments import common
-from experiments.common import Json
 from wgan_tf1 import console, images
 from wgan_tf1.config import Config
 from wgan_tf1.data import datasets
@@ -18,7 +17,7 @@ from wgan_tf1.evaluation import metrics
 # The MNIST post's networks at an eighth of their width. A clipped layer of an eighth of the width passes on an eighth
 # as much: hence the bound, five times the paper's. With the paper's bound and the post preset's learning rate nothing
 # was learnt in 300 updates: hence the learning rates too.
-VARIANTS: Dict[str, Json] = {
+VARIANTS: Dict[str, common.Json] = {
   'gan': dict(learning_rate=1e-3),
   'clip': dict(learning_rate=3e-3, clip_value=0.05),
   'gp': dict(learning_rate=1e-3),
@@ -110,7 +109,7 @@ class Scorer:
       many training images, which no generator can be expected to pass.
   """
 
-  def __init__(self, settings: Json, run: common.Run):
+  def __init__(self, settings: common.Json, run: common.Run):
     with console.quiet_tensorflow():
       from wgan_tf1.evaluation import classifiers
 
@@ -143,7 +142,7 @@ class Scorer:
 
 
 @contextlib.contextmanager
-def until_divergence(found: Json) -> Iterator[None]:
+def until_divergence(found: common.Json) -> Iterator[None]:
   """Ends the block, and sets found['diverged'], when a number in training is not finite."""
   with console.quiet_tensorflow():
     import tensorflow.compat.v1 as tf
@@ -164,7 +163,7 @@ def train(
   change: Optional[Callable[[Any], Any]] = None,
   watch: Optional[Callable[[Any], float]] = None,
   networks: Any = None,
-) -> Json:
+) -> common.Json:
   """Trains a run and scores it on the way.
 
   Args:
@@ -179,7 +178,7 @@ def train(
     dict: steps, generator updates at each score; fid, inception_score, coverage and entropy, at each score; estimate
     and watched, after each update; diverged, whether a number was not finite, which ended the run.
   """
-  found: Json = dict(steps=[], estimate=[], watched=[], diverged=False)
+  found: common.Json = dict(steps=[], estimate=[], watched=[], diverged=False)
 
   def add_scores(trainer):
     found['steps'].append(trainer.global_step)

@@ -5,14 +5,11 @@ python -m experiments.long_runs    Ctrl-C saves; run the same command to resume
 
 import json
 import os
-import sys
 from functools import partial
 from typing import Any, Dict, Optional
 
 from experiments import common, image_runs
-from experiments.common import Json
 from wgan_tf1 import console
-from wgan_tf1.config import Config
 
 TITLE = 'Long runs of blog-mnist'
 
@@ -27,7 +24,7 @@ SETTINGS = {
 LEAST_CORRELATION = 0.5
 
 
-def series(path: str) -> Json:
+def series(path: str) -> common.Json:
   """Returns {'step': [...], metric: [...]} of a metrics.jsonl; of a step measured twice the last counts."""
   by_step: Dict[int, Dict[str, float]] = {}
   with open(path) as f:
@@ -40,19 +37,19 @@ def series(path: str) -> Json:
   return dict({name: [by_step[step][name] for step in steps] for name in complete}, step=steps)
 
 
-def measure(settings: Json, run: common.Run) -> Json:
+def measure(settings: common.Json, run: common.Run) -> common.Json:
   """Trains with each constraint; the numbers are those of `series` under each variant."""
   with console.quiet_tensorflow():
     from wgan_tf1 import training
     from wgan_tf1.evaluation import small_classifier
-  if settings['dataset'] == 'mnist' and small_classifier.cached('mnist') is None:
-    small_classifier.train('mnist', run.data_dir)
 
-  def make(variant: str) -> Config:
+  def make(variant):
     run_dir = os.path.join(run.folder, 'runs', 'blog-%s-%s' % (settings['dataset'], variant))
     return common.config(settings, run, variant=variant, run_dir=run_dir)
 
-  def train(config: Config, variant: str) -> Json:
+  def train(config, variant):
+    if config.dataset == 'mnist' and small_classifier.cached('mnist') is None:
+      small_classifier.train('mnist', run.data_dir)
     if training.train(config):
       raise KeyboardInterrupt  # it is saved
     return series(os.path.join(config.run_dir, 'metrics.jsonl'))
@@ -60,7 +57,7 @@ def measure(settings: Json, run: common.Run) -> Json:
   return {variant: found for (variant,), found in common.grid(run, make, train, settings['variants']).items()}
 
 
-def correlation(found: Json) -> Optional[float]:
+def correlation(found: common.Json) -> Optional[float]:
   """Returns Spearman's rank correlation of the estimate and the Frechet distance over training; None without either."""
   estimate, distance = found.get('wasserstein_estimate/training'), found.get('frechet_distance')
   if not estimate or not distance or len(estimate) < 5:
@@ -125,7 +122,7 @@ REMARKS = (
 )
 
 
-def plot(numbers: Json) -> Any:
+def plot(numbers: common.Json) -> Any:
   """Draws a panel for each metric, a curve for each constraint."""
   shown = {
     'wasserstein_estimate/training': 'Wasserstein estimate (training)',
@@ -147,4 +144,4 @@ def plot(numbers: Json) -> Any:
 
 
 if __name__ == '__main__':
-  common.main(sys.modules[__name__])
+  common.main(__name__)

@@ -5,18 +5,16 @@ batch at the same weights. So the cosine is 1 for plain descent, and above 0 as 
 networks have the optimizer, and clipping comes before each critic update, as in the authors' code.
 """
 
-import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from experiments import common
-from experiments.common import Json
-from wgan_tf1.config import Config
 
 TITLE = "Momentum on a clipped critic: the cosine between the optimizer's step and the gradient"
 
-_OPTIMIZERS: Json = {
+_OPTIMIZERS: common.Json = {
   'Adam 0.9': {'optimizer': 'adam', 'beta1': 0.9},
   'Adam 0.5': {'optimizer': 'adam', 'beta1': 0.5},
   'Adam 0': {'optimizer': 'adam', 'beta1': 0.0},
@@ -87,10 +85,10 @@ def _train(config, *_):
   return dict(estimates=by_step[0], cosines=by_step[1], first_cosine=cosines[0], negative_share=negative)
 
 
-def measure(settings: Json, run: common.Run) -> Json:
+def measure(settings: common.Json, run: common.Run) -> common.Json:
   """Returns a list of 'runs', one for each learning rate and optimizer."""
 
-  def make(optimizer: str, rate: float) -> Config:
+  def make(optimizer, rate):
     return common.config(settings, run, learning_rate=rate, **settings['optimizers'][optimizer])
 
   found = common.grid(run, make, _train, settings['optimizers'], settings['learning_rates'])
@@ -143,35 +141,24 @@ def _only_with_momentum(numbers):
   return _negative_share(numbers, 'Adam 0.9') > 0 and without == [0, 0]
 
 
-def _of_each(count, form, numbers):
-  return ', '.join('%s %s' % (name, form % count(numbers, name)) for name in numbers['optimizers'])
+def _said(what, count, form, numbers):
+  return what + ', '.join('%s %s' % (name, form % count(numbers, name)) for name in numbers['optimizers'])
 
 
+_SOURCE = 'WGAN (1701.07875) section 3, on momentum'
 CLAIMS = [
-  common.Claim(
-    text="Adam's step and the gradient have a negative cosine when training is unstable, and only then",
-    source='WGAN (1701.07875) section 3, on momentum',
-    rule='of the generator steps with beta1 above 0 whose mean cosine is negative, at least twice the share is '
-    'unstable as of the others; nothing is said of fewer than %d steps of a kind. Unstable: the estimate is below '
-    'half, or above twice, its median over the 50 generator steps before' % FEW,
-    holds=_go_together,
-    measured=lambda numbers: 'unstable: %d of %d with a negative cosine, %d of %d others' % _counts(numbers),
-  ),
-  common.Claim(
-    text='the negative cosines come from momentum',
-    source='WGAN (1701.07875) section 3, on momentum',
-    rule='some critic updates have one with beta1 = 0.9, and none with beta1 = 0 or RMSProp',
-    holds=_only_with_momentum,
-    measured=lambda numbers: 'share of critic updates: ' + _of_each(_negative_share, '%.3f', numbers),
-  ),
-  common.Claim(
-    text='a clipped critic is unstable at times with momentum, more than with RMSProp',
-    source='WGAN (1701.07875) section 3, on momentum',
-    rule='Adam with beta1 = 0.9 has at least %d unstable generator steps, and at least twice those of RMSProp' % FEW,
-    holds=_more_than_rmsprop,
-    measured=lambda numbers: 'unstable generator steps: ' + _of_each(_unstable_steps, '%d', numbers),
-  ),
-]
+  common.Claim("Adam's step and the gradient have a negative cosine when training is unstable, and only then", _SOURCE,
+               'of the generator steps with beta1 above 0 whose mean cosine is negative, at least twice the share is '
+               'unstable as of the others; nothing is said of fewer than %d steps of a kind. Unstable: the estimate is '
+               'below half, or above twice, its median over the 50 generator steps before' % FEW, _go_together,
+               lambda numbers: 'unstable: %d of %d with a negative cosine, %d of %d others' % _counts(numbers)),
+  common.Claim('the negative cosines come from momentum', _SOURCE,
+               'some critic updates have one with beta1 = 0.9, and none with beta1 = 0 or RMSProp',
+               _only_with_momentum, partial(_said, 'share of critic updates: ', _negative_share, '%.3f')),
+  common.Claim('a clipped critic is unstable at times with momentum, more than with RMSProp', _SOURCE,
+               'Adam with beta1 = 0.9 has at least %d unstable generator steps, and at least twice those of RMSProp'
+               % FEW, _more_than_rmsprop, partial(_said, 'unstable generator steps: ', _unstable_steps, '%d')),
+]  # fmt: skip
 
 REMARKS = (
   'At the smaller learning rate the cosine of Adam with beta1 = 0.9 falls from 0.25 to about 0.1 at its unstable '
@@ -181,7 +168,7 @@ REMARKS = (
 )
 
 
-def plot(numbers: Json) -> Any:
+def plot(numbers: common.Json) -> Any:
   """Cosine and estimate over the generator steps, a column for each learning rate; dots where unstable."""
   rates = sorted({run['learning_rate'] for run in numbers['runs']})
   figure = common.figure(8.0, 5.0)
@@ -203,4 +190,4 @@ def plot(numbers: Json) -> Any:
 
 
 if __name__ == '__main__':
-  common.main(sys.modules[__name__])
+  common.main(__name__)

@@ -1,14 +1,11 @@
 """Critics that overfit: 1,000 training images, estimates on them and on held-out ones. WGAN-GP, figure 5b."""
 
-import sys
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from experiments import common, image_runs
-from experiments.common import Json
-from wgan_tf1.config import Config
 from wgan_tf1.data import batches, datasets
 
 TITLE = 'Overfitting: the estimate on 1,000 training images and on held-out ones'
@@ -37,7 +34,7 @@ def subset(dataset: datasets.Dataset, train_images: int) -> datasets.Dataset:
   return dataset._replace(train=dataset.train[kept], train_labels=labels)
 
 
-def analyse(found: Json) -> Json:
+def analyse(found: common.Json) -> common.Json:
   """Adds to a run's curves what decides the claims.
 
   Returns:
@@ -53,19 +50,19 @@ def analyse(found: Json) -> Json:
   return dict(found, gap=gap, trends=trends)
 
 
-def measure(settings: Json, run: common.Run) -> Json:
+def measure(settings: common.Json, run: common.Run) -> common.Json:
   """Trains with each constraint; numbers['runs'][variant] is what `analyse` makes of its curves.
 
   The curves are steps, train, validation, diverged: estimates on equally many real and generated images.
   """
 
-  def make(variant: str) -> Config:
+  def make(variant):
     return common.config(settings, run, variant=variant, **settings['variants'][variant])
 
-  def train(config: Config, variant: str) -> Json:
+  def train(config, variant):
     dataset = subset(datasets.load(config), settings['train_images'])
     real = {name: batches.encode(config, getattr(dataset, name)[: settings['measured_images']]) for name in PARTS}
-    found: Json = dict(steps=[], train=[], validation=[], diverged=False)
+    found = dict(steps=[], train=[], validation=[], diverged=False)
     with common.trainer(config, dataset=dataset) as trainer, image_runs.until_divergence(found):
       for step, _ in common.steps(trainer):
         if step % settings['measure_every'] == 0:
@@ -127,7 +124,7 @@ REMARKS = (
 )
 
 
-def plot(numbers: Json) -> Any:
+def plot(numbers: common.Json) -> Any:
   """Draws the two estimates over the updates, a panel for each constraint."""
   figure = common.figure(8.0, 3.6)
   panels = figure.subplots(1, len(numbers['runs']), squeeze=False)[0]
@@ -143,4 +140,4 @@ def plot(numbers: Json) -> Any:
 
 
 if __name__ == '__main__':
-  common.main(sys.modules[__name__])
+  common.main(__name__)

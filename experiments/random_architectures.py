@@ -1,15 +1,12 @@
 """Random architectures, trained by GAN, clipped WGAN and WGAN-GP: how many work? WGAN-GP, tables 1 and 5, in small."""
 
-import sys
 from functools import partial
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
 from experiments import common, image_runs
-from experiments.common import Json
 from wgan_tf1 import console
-from wgan_tf1.config import Config
 from wgan_tf1.evaluation import published
 
 TITLE = 'Random architectures: how many train?'
@@ -45,7 +42,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def sample(settings: Json, index: int) -> Json:
+def sample(settings: common.Json, index: int) -> common.Json:
   """Returns architecture `index`: {name: one of its choices}, each with the same chance."""
   random = np.random.RandomState([settings['seed'], index, 13])
   return {name: values[random.randint(len(values))] for name, values in settings['choices'].items()}
@@ -62,7 +59,7 @@ def activation(name: str, x: Any) -> Any:
   return {'relu': tf.nn.relu, 'tanh': tf.tanh}[name](x)
 
 
-def networks_of(architecture: Json) -> Tuple[Any, Any]:
+def networks_of(architecture: common.Json) -> Tuple[Any, Any]:
   """Returns (generator, critic) of an architecture; their arguments are those of `wgan_tf1.networks`.
 
   Depth counts dense layers, convolutions and transposed ones: at depth 4 they are DCGAN's for 32x32 pixels, a dense
@@ -114,7 +111,7 @@ def networks_of(architecture: Json) -> Tuple[Any, Any]:
   return generator, critic
 
 
-def successes(runs: Json, threshold: float) -> Dict[str, List[int]]:
+def successes(runs: common.Json, threshold: float) -> Dict[str, List[int]]:
   """Returns the architectures that reach a score, for each variant a sorted list of their numbers.
 
   Args:
@@ -127,7 +124,7 @@ def successes(runs: Json, threshold: float) -> Dict[str, List[int]]:
   }
 
 
-def table(runs: Json, thresholds: List[float], total: int) -> List[Json]:
+def table(runs: common.Json, thresholds: List[float], total: int) -> List[common.Json]:
   """Returns a row for each threshold.
 
   It says how many of `total` architectures reach it with each variant, only with GAN, only with WGAN-GP, with both, and
@@ -143,7 +140,7 @@ def table(runs: Json, thresholds: List[float], total: int) -> List[Json]:
   return rows
 
 
-def measure(settings: Json, run: common.Run) -> Json:
+def measure(settings: common.Json, run: common.Run) -> common.Json:
   """Trains every architecture with every variant.
 
   Returns:
@@ -153,11 +150,11 @@ def measure(settings: Json, run: common.Run) -> Json:
   score = image_runs.Scorer(settings, run)
   architectures = [sample(settings, i) for i in range(settings['architectures'])]
 
-  def make(variant: str, index: int) -> Config:
+  def make(variant, index):
     without = {name: None for name in ('generator_norm', 'critic_norm') if not architectures[index][name]}
     return common.config(settings, run, **dict(settings['variants'][variant], variant=variant, **without))
 
-  def train(config: Config, variant: str, index: int) -> Json:
+  def train(config, variant, index):
     networks = networks_of(architectures[index])
     found = image_runs.train(config, score, settings['generator_steps'], networks=networks)
     last = {name: found[name][-1] for name in ('fid', 'inception_score', 'coverage', 'entropy')}
@@ -224,7 +221,7 @@ REMARKS = (
 )
 
 
-def plot(numbers: Json) -> Any:
+def plot(numbers: common.Json) -> Any:
   """Draws how many architectures reach each score, and the score of each architecture."""
   figure = common.figure(8.5, 3.8)
   left, right = figure.subplots(1, 2)
@@ -244,4 +241,4 @@ def plot(numbers: Json) -> Any:
 
 
 if __name__ == '__main__':
-  common.main(sys.modules[__name__])
+  common.main(__name__)

@@ -14,7 +14,6 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from absl import flags
 
 from experiments import common
-from experiments.common import Json
 from wgan_tf1 import console, files
 from wgan_tf1.errors import UserError
 from wgan_tf1.evaluation import published
@@ -102,7 +101,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> List[str]:
   return lines + ['']
 
 
-def read(results_dir: str, name: str) -> Optional[Json]:
+def read(results_dir: str, name: str) -> Optional[common.Json]:
   """Returns what NAME.json holds, or None if there is no such file.
 
   Raises:
@@ -129,7 +128,7 @@ def script_of(name: str) -> Any:
 
 
 def section(
-  number: int, name: str, about: str, theirs: str, result: Optional[Json], script: Any, picture: Optional[str]
+  number: int, name: str, about: str, theirs: str, result: Optional[common.Json], script: Any, picture: Optional[str]
 ) -> List[str]:
   """Returns the lines on one experiment.
 
@@ -181,7 +180,7 @@ def _conditions(row):
   return said(known) if known else 'not known'
 
 
-def published_section(rows: List[Json], measured: Dict[str, List[Json]]) -> List[str]:
+def published_section(rows: List[common.Json], measured: Dict[str, List[common.Json]]) -> List[str]:
   """Returns the lines that set every published value beside those measured of the same metric and data.
 
   Args:
@@ -226,7 +225,7 @@ def report(
   Raises:
     UserError: if a result cannot be read.
   """
-  measured: Dict[str, List[Json]] = {}
+  measured: Dict[str, List[common.Json]] = {}
   counts: List[List[Any]] = []
   total, sections = [0, 0, 0], []
   for number, (name, about, theirs) in enumerate(experiments, 1):

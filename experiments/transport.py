@@ -5,14 +5,14 @@ from typing import List, Sequence, Tuple
 
 import numpy as np
 
-from experiments.common import Json
+from experiments import common
 from wgan_tf1.evaluation.distances import earth_movers_plan, wasserstein_1d
 from wgan_tf1.evaluation.metrics import jensen_shannon
 
 HEIGHTS = np.arange(3.0)  # of a, b, c on the one line and of A, B, C on the other
 
 
-def three_points(distance: float) -> Json:
+def three_points(distance: float) -> common.Json:
   """Costs of every plan that moves a, b, c at 0 whole to A, B, C at `distance`, a third of the mass each.
 
   Args:
@@ -79,7 +79,7 @@ def plan_cost(a: np.ndarray, b: np.ndarray) -> float:
   return float((plan * cost).sum())
 
 
-def turned(p: List[int], q: List[int], random_plans: int) -> Json:
+def turned(p: List[int], q: List[int], random_plans: int) -> common.Json:
   """Turns histogram `p` into `q` bin by bin, by the best plan, and by random ones.
 
   Args:
@@ -106,7 +106,7 @@ def turned(p: List[int], q: List[int], random_plans: int) -> Json:
   )
 
 
-def shifted(p: List[int]) -> List[Json]:
+def shifted(p: List[int]) -> List[common.Json]:
   """Moves a copy of histogram `p` off to the right; returns shift, overlap in blocks, W and JS after each bin."""
   found, room = [], np.zeros(len(p), int)
   for shift in range(len(p) + 1):

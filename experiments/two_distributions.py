@@ -9,7 +9,6 @@ from typing import Any, Callable, Iterable, Iterator, Tuple
 import numpy as np
 
 from experiments import common
-from experiments.common import Json
 from wgan_tf1.config import Config
 from wgan_tf1.evaluation.distances import earth_movers_distance
 from wgan_tf1.evaluation.metrics import jensen_shannon, kullback_leibler
@@ -17,8 +16,8 @@ from wgan_tf1.evaluation.metrics import jensen_shannon, kullback_leibler
 Sample = Callable[[int, np.random.RandomState], Tuple[np.ndarray, np.ndarray]]
 
 # Algorithm 1 of either paper; the toy presets follow the WGAN-GP code, which has another penalty weight and beta1.
-VARIANTS: Json = {'clip': {}, 'gp': {'penalty_weight': 10.0, 'beta1': 0.0}, 'gan': {}}
-SHARED: Json = dict(preset='toy-8gaussians', fixed_generator=True, seed=0, variants=VARIANTS)
+VARIANTS: common.Json = {'clip': {}, 'gp': {'penalty_weight': 10.0, 'beta1': 0.0}, 'gan': {}}
+SHARED: common.Json = dict(preset='toy-8gaussians', fixed_generator=True, seed=0, variants=VARIANTS)
 FULL = dict(SHARED, width=128, batch_size=256, critic_updates=1500, held_out=10000)
 QUICK = dict(SHARED, width=8, batch_size=32, critic_updates=15, held_out=200)
 
@@ -50,17 +49,17 @@ def trained(config: Config, samples: Iterable[Sample], updates: int) -> Iterator
       yield sample, trainer
 
 
-def held_out(sample: Sample, config: Config, settings: Json) -> Tuple[np.ndarray, np.ndarray]:
+def held_out(sample: Sample, config: Config, settings: common.Json) -> Tuple[np.ndarray, np.ndarray]:
   """Returns real and fake points that `trained` does not train on."""
   return sample(settings['held_out'], np.random.RandomState([config.seed, 1]))
 
 
-def feed_of(trainer: Any, real: np.ndarray, fake: np.ndarray) -> Json:
+def feed_of(trainer: Any, real: np.ndarray, fake: np.ndarray) -> common.Json:
   """Returns the feed by which a critic sees these points, each float32 [n, 2]."""
   return {trainer.graph.real: real, trainer.graph.latents: fake - real}
 
 
-def exact_lines(distance: float, n: int) -> Json:
+def exact_lines(distance: float, n: int) -> common.Json:
   """Distances between n points on each of two parallel lines, side by side, by the definitions.
 
   Returns:
@@ -80,7 +79,7 @@ def exact_lines(distance: float, n: int) -> Json:
   )
 
 
-def exact_gaussians(distance: float, spacing: float, reach: float, floor: float) -> Json:
+def exact_gaussians(distance: float, spacing: float, reach: float, floor: float) -> common.Json:
   """Distances between N(0, 1) and N(distance, 1); a second axis on which they agree changes none of them.
 
   Returns:

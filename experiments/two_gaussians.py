@@ -4,14 +4,12 @@ Figure 2 of WGAN (1701.07875), which prints no means: these are 8 deviations apa
 The points are in the plane; both Gaussians are centred on the first axis, along which everything is shown.
 """
 
-import sys
 from functools import partial
 from typing import Any, List, Tuple
 
 import numpy as np
 
 from experiments import common, two_distributions
-from experiments.common import Json
 from wgan_tf1.config import Config
 
 TITLE = 'Discriminator and critic between two Gaussians, with their gradients'
@@ -23,7 +21,7 @@ SETTINGS = {
 }
 
 
-def draw(settings: Json, n: int, random: np.random.RandomState) -> Tuple[np.ndarray, np.ndarray]:
+def draw(settings: common.Json, n: int, random: np.random.RandomState) -> Tuple[np.ndarray, np.ndarray]:
   """Returns n real points, about (-mean, 0), and n fake ones, about (mean, 0): float32 [n, 2] twice."""
   pair = settings['deviation'] * random.normal(size=[2, n, 2])
   pair[0, :, 0] -= settings['mean']
@@ -31,7 +29,7 @@ def draw(settings: Json, n: int, random: np.random.RandomState) -> Tuple[np.ndar
   return pair[0].astype(np.float32), pair[1].astype(np.float32)
 
 
-def optimal_logit(settings: Json, x: np.ndarray) -> np.ndarray:
+def optimal_logit(settings: common.Json, x: np.ndarray) -> np.ndarray:
   """log p(x) / q(x) along the first axis, whose sigmoid is the optimal discriminator: GAN (1406.2661) equation 2."""
   return -2 * settings['mean'] * x / settings['deviation'] ** 2
 
@@ -46,12 +44,12 @@ def discriminator_slope(logits: Any, logit_slopes: Any) -> np.ndarray:
   return sigmoid(np.asarray(logits)) * sigmoid(-np.asarray(logits)) * logit_slopes
 
 
-def axis_of(settings: Json) -> np.ndarray:
+def axis_of(settings: common.Json) -> np.ndarray:
   """float64 [grid]: the points of the first axis at which everything is shown."""
   return np.linspace(-settings['reach'], settings['reach'], settings['grid'])
 
 
-def look(config: Config, settings: Json) -> List[Json]:
+def look(config: Config, settings: common.Json) -> List[common.Json]:
   """Trains critics from several initial weights; returns what each gives along the axis, and to the fake points.
 
   Returns:
@@ -82,13 +80,13 @@ def look(config: Config, settings: Json) -> List[Json]:
   return found
 
 
-def measure(settings: Json, run: common.Run) -> Json:
+def measure(settings: common.Json, run: common.Run) -> common.Json:
   """Returns the axis, the optimal discriminator on it, and what `look` finds of each variant."""
 
-  def make(variant: str) -> Config:
+  def make(variant):
     return common.config(settings, run, variant=variant, **settings['variants'][variant])
 
-  def train(config: Config, variant: str) -> List[Json]:
+  def train(config, variant):
     return look(config, settings)
 
   found = common.grid(run, make, train, settings['variants'])
@@ -109,7 +107,7 @@ def measure(settings: Json, run: common.Run) -> Json:
   )
 
 
-def left_for_fake(numbers: Json) -> List[float]:
+def left_for_fake(numbers: common.Json) -> List[float]:
   """For each discriminator: the mean slope of D at fake points, as a share of its largest on the axis."""
   return [
     one['for_fake'][0] / np.abs(discriminator_slope(one['values'], np.array(one['slopes']))).max()
@@ -122,54 +120,48 @@ def _between(numbers):
   return np.abs(numbers['axis']) <= numbers['mean'] + 2 * numbers['deviation']
 
 
-def least_slopes(variant: str, numbers: Json) -> List[float]:
+def least_slopes(variant: str, numbers: common.Json) -> List[float]:
   """For each critic: its least slope, as a share of its largest, between the means and two deviations outside."""
   slopes = [np.abs(np.array(one['slopes'])[_between(numbers)]) for one in numbers['trained'][variant]]
   return [float(s.min() / s.max()) if s.max() > 0 else 0.0 for s in slopes]
 
 
-def straightness(variant: str, numbers: Json) -> List[float]:
+def straightness(variant: str, numbers: common.Json) -> List[float]:
   """For each critic: R^2 of the straight line through its values, over the same part of the axis."""
   axis = np.array(numbers['axis'])[_between(numbers)]
   values = [np.array(one['values'])[_between(numbers)] for one in numbers['trained'][variant]]
   return [float(np.corrcoef(axis, v)[0, 1] ** 2) if np.ptp(v) > 0 else 0.0 for v in values]
 
 
-def _listed(shares):
-  return ', '.join('%.3g' % share for share in shares)
+def _holds(least, shares, numbers):
+  return min(shares(numbers)) >= least
+
+
+def _said(what, shares, numbers):
+  return what + ', '.join('%.3g' % share for share in shares(numbers))
 
 
 def _claims_of_critic(variant, name, source):
+  slopes, straight = partial(least_slopes, variant), partial(straightness, variant)
   return [
-    common.Claim(
-      text='A %s critic has a gradient everywhere between the two and around them.' % name,
-      source=source,
-      rule='of every seed, the least slope between the means and two deviations outside is at least 10 % of the '
-      'largest',
-      holds=lambda n: min(least_slopes(variant, n)) >= 0.1,
-      measured=lambda n: 'least over largest: ' + _listed(least_slopes(variant, n)),
-    ),
-    common.Claim(
-      text='A %s critic converges to a linear function.' % name,
-      source=source,
-      rule='of every seed, R^2 of a straight line over the same range is at least 0.99',
-      holds=lambda n: min(straightness(variant, n)) >= 0.99,
-      measured=lambda n: 'R^2: ' + _listed(straightness(variant, n)),
-    ),
-  ]
+    common.Claim('A %s critic has a gradient everywhere between the two and around them.' % name, source,
+                 'of every seed, the least slope between the means and two deviations outside is at least 10 % of the '
+                 'largest', partial(_holds, 0.1, slopes), partial(_said, 'least over largest: ', slopes)),
+    common.Claim('A %s critic converges to a linear function.' % name, source,
+                 'of every seed, R^2 of a straight line over the same range is at least 0.99',
+                 partial(_holds, 0.99, straight), partial(_said, 'R^2: ', straight)),
+  ]  # fmt: skip
 
 
 CLAIMS = [
-  common.Claim(
-    text='The discriminator learns to tell the two apart, and then gives the fake points no gradient.',
-    source='WGAN, figure 2',
-    rule="of every seed, the mean slope of D at fake points is below 1 % of D's largest on the axis",
-    holds=lambda n: max(left_for_fake(n)) < 0.01,
-    measured=lambda n: 'mean at fake points over largest: ' + _listed(left_for_fake(n)),
-  ),
+  common.Claim('The discriminator learns to tell the two apart, and then gives the fake points no gradient.',
+               'WGAN, figure 2',
+               "of every seed, the mean slope of D at fake points is below 1 % of D's largest on the axis",
+               lambda numbers: max(left_for_fake(numbers)) < 0.01,
+               partial(_said, 'mean at fake points over largest: ', left_for_fake)),
   *_claims_of_critic('clip', 'clipped', 'WGAN, figure 2'),
   *_claims_of_critic('gp', 'penalised', 'WGAN, figure 2, which has a clipped one'),
-]
+]  # fmt: skip
 
 REMARKS = (
   'The clipped critic has a gradient where the discriminator has none, but it is no line: between -1 and 1 its '
@@ -180,7 +172,7 @@ REMARKS = (
 )
 
 
-def plot(numbers: Json) -> Any:
+def plot(numbers: common.Json) -> Any:
   """Draws the densities and every function above, and their slopes below, on a logarithmic axis."""
   figure = common.figure(8, 7)
   top, bottom = figure.subplots(2, 1, sharex=True)
@@ -214,4 +206,4 @@ def plot(numbers: Json) -> Any:
 
 
 if __name__ == '__main__':
-  common.main(sys.modules[__name__])
+  common.main(__name__)

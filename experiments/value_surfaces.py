@@ -8,21 +8,18 @@ width 64 is near c = 0.01 at width 512; both are run.
 """
 
 import math
-import sys
 from functools import partial
 from typing import Any, Tuple
 
 import numpy as np
 
 from experiments import common
-from experiments.common import Json
-from wgan_tf1.config import Config
 from wgan_tf1.data import datasets
 from wgan_tf1.evaluation.distances import earth_movers_distance
 
 TITLE = 'Value surfaces of clipped and penalised critics, generator fixed, and the share of the exact W they find'
 
-_CRITICS: Json = {
+_CRITICS: common.Json = {
   'clip 0.01': {'variant': 'clip', 'clip_value': 0.01},
   'clip 0.1': {'variant': 'clip', 'clip_value': 0.1},
   'penalty 0.1': {'variant': 'gp', 'penalty_weight': 0.1},
@@ -110,17 +107,17 @@ def _share(found, exact):
   return found['estimate'] / found['lipschitz'] / exact['distance'] if found['lipschitz'] else 0.0
 
 
-def measure(settings: Json, run: common.Run) -> Json:
+def measure(settings: common.Json, run: common.Run) -> common.Json:
   """Returns the numbers of each toy: 'exact', and of each critic under its label 'critics'."""
 
-  def make(dataset: str, label: str) -> Config:
+  def make(dataset, label):
     return common.config(settings, run, dataset=dataset, **settings['critics'][label])
 
-  def train(config: Config, *point: str) -> Json:
+  def train(config, *point):
     return _critic(config, settings)
 
   found = common.grid(run, make, train, settings['datasets'], settings['critics'])
-  numbers: Json = dict(exact={}, critics={}, points={})
+  numbers: common.Json = dict(exact={}, critics={}, points={})
   for name in settings['datasets']:
     dataset = datasets.load(common.config(settings, run, dataset=name))
     exact = numbers['exact'][name] = run.part('%s-exact' % name, partial(_exact, dataset, settings))
@@ -155,35 +152,27 @@ def _knows_scale(numbers):
   return True
 
 
-def _of_each(numbers, form, value):
-  """'8gaussians: clip 0.01 VALUE, ...; ...' for value(critic, exact)."""
+def _said(what, form, value, numbers):
+  """WHAT: 8gaussians: clip 0.01 VALUE, ...; ...' for value(critic, exact)."""
   parts = []
   for name, critics in numbers['critics'].items():
     exact = numbers['exact'][name]['distance']
     parts.append('%s: %s' % (name, ', '.join('%s ' % k + form % value(v, exact) for k, v in critics.items())))
-  return '; '.join(parts)
+  return what + '; '.join(parts)
 
 
 CLAIMS = [
-  common.Claim(
-    text='clipped critics miss the higher moments of the data, penalised ones do not',
-    source='WGAN-GP (1704.00028) section 3.1, figure 1a',
-    rule='on each toy, estimate / K over the exact W is higher by more than 0.1 with the penalty of weight 10 than '
-    'with every clipped critic',
-    holds=_finds_more,
-    measured=lambda numbers: 'share of the exact W: ' + _of_each(numbers, '%.2f', lambda c, exact: c['share']),
-  ),
-  common.Claim(
-    text='a clipped critic estimates K W for an unknown K; the penalty holds K near 1',
-    source='WGAN (1701.07875) equation 3; WGAN-GP (1704.00028) section 4',
-    rule='on each toy, the bare estimate is within 25 % of the exact W with the penalty of weight 10, and off by more '
-    'than a factor of 2 with every clipped critic',
-    holds=_knows_scale,
-    measured=lambda numbers: (
-      'bare estimate over the exact W: ' + _of_each(numbers, '%.3g', lambda c, exact: c['estimate'] / exact)
-    ),
-  ),
-]
+  common.Claim('clipped critics miss the higher moments of the data, penalised ones do not',
+               'WGAN-GP (1704.00028) section 3.1, figure 1a',
+               'on each toy, estimate / K over the exact W is higher by more than 0.1 with the penalty of weight 10 '
+               'than with every clipped critic', _finds_more,
+               partial(_said, 'share of the exact W: ', '%.2f', lambda critic, exact: critic['share'])),
+  common.Claim('a clipped critic estimates K W for an unknown K; the penalty holds K near 1',
+               'WGAN (1701.07875) equation 3; WGAN-GP (1704.00028) section 4',
+               'on each toy, the bare estimate is within 25 % of the exact W with the penalty of weight 10, and off by '
+               'more than a factor of 2 with every clipped critic', _knows_scale,
+               partial(_said, 'bare estimate over the exact W: ', '%.3g', lambda c, exact: c['estimate'] / exact)),
+]  # fmt: skip
 
 REMARKS = (
   'The picture agrees with the figure: clipped surfaces are pyramids, penalised ones follow ring and roll. The number '
@@ -194,7 +183,7 @@ REMARKS = (
 )
 
 
-def plot(numbers: Json) -> Any:
+def plot(numbers: common.Json) -> Any:
   """Contours of each critic, a row for each toy, with points of the data."""
   figure = common.figure(8.0, 0.6 + 2.05 * len(numbers['critics']))
   columns = len(next(iter(numbers['critics'].values())))
@@ -215,4 +204,4 @@ def plot(numbers: Json) -> Any:
 
 
 if __name__ == '__main__':
-  common.main(sys.modules[__name__])
+  common.main(__name__)

@@ -1,15 +1,12 @@
 """Generators without batch norm, and an MLP generator: GAN, clipped WGAN and WGAN-GP. WGAN, figures 5, 6 and 7."""
 
 import math
-import sys
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from experiments import common, image_runs
-from experiments.common import Json
-from wgan_tf1.config import Config
 
 TITLE = 'Generators without batch norm, by GAN, WGAN and WGAN-GP'
 
@@ -37,7 +34,7 @@ SETTINGS = {
 _NAMES = {'batch-norm': 'DCGAN-like, batch norm', 'constant': 'constant filters, no norm', 'mlp': 'MLP, no norm'}
 
 
-def works(found: Json, least: Json) -> bool:
+def works(found: common.Json, least: common.Json) -> bool:
   """Whether a run's samples have neither failed nor collapsed, by its last scores.
 
   Args:
@@ -53,7 +50,7 @@ def works(found: Json, least: Json) -> bool:
   )
 
 
-def measure(settings: Json, run: common.Run) -> Json:
+def measure(settings: common.Json, run: common.Run) -> common.Json:
   """Trains every generator with every variant from every seed.
 
   Returns:
@@ -62,15 +59,15 @@ def measure(settings: Json, run: common.Run) -> Json:
   """
   score = image_runs.Scorer(settings, run)
 
-  def make(seed: int, key: str) -> Config:
+  def make(seed, key):
     generator, variant = key.split('/')
     fields = dict(settings['generators'][generator], **settings['variants'][variant])
     return common.config(settings, run, seed=seed, variant=variant, **fields)
 
-  def train(config: Config, seed: int, key: str) -> Json:
+  def train(config, seed, key):
     return image_runs.train(config, score, settings['score_every'])
 
-  runs: Json = {key: [] for key in settings['runs']}
+  runs: common.Json = {key: [] for key in settings['runs']}
   for (_, key), found in common.grid(run, make, train, settings['seeds'], settings['runs']).items():
     kept = {name: found[name] for name in ('steps', 'fid', 'inception_score', 'coverage', 'entropy', 'diverged')}
     runs[key].append(dict(kept, works=works(found, settings['works'])))
@@ -139,7 +136,7 @@ REMARKS = (
 )
 
 
-def plot(numbers: Json) -> Any:
+def plot(numbers: common.Json) -> Any:
   """Draws bars of the last scores, the mean over the seeds with a dot for each."""
   runs, floor = numbers['runs'], numbers['protocol']['training_images']
   generators = list(dict.fromkeys(key.split('/')[0] for key in runs))
@@ -166,4 +163,4 @@ def plot(numbers: Json) -> Any:
 
 
 if __name__ == '__main__':
-  common.main(sys.modules[__name__])
+  common.main(__name__)

@@ -4,6 +4,7 @@ import json
 import pytest
 
 import wgan_tf1
+from tests.helpers.processes import run_here
 from wgan_tf1 import config, networks
 from wgan_tf1.data import datasets
 from wgan_tf1.errors import UserError
@@ -191,7 +192,7 @@ def test_an_unreadable_config_is_a_sentence(tmp_path, text):
   ('batch_size', 4.0, 'batch_size=4.0: must be an integer'),
   ('batch_size', True, 'batch_size=True: must be an integer'),
   ('batch_size', None, 'batch_size=None: must be an integer'),
-  ('batch_size', 10**400, 'batch_size: must be less than 2.31'),
+  pytest.param('batch_size', 10**400, 'batch_size: must be less than 2.31', id='batch_size-long'),
   ('batch_size', 10**7, 'batch_size=10000000: must be .*at most 65536'),
   ('width', -4, 'width=-4: must be greater than 0'),
   ('latent_size', 0, 'latent_size=0: must be greater than 0'),
@@ -208,7 +209,7 @@ def test_an_unreadable_config_is_a_sentence(tmp_path, text):
   ('dataset', {'name': 'mnist'}, "dataset={'name': 'mnist'}: must be text"),
   ('dataset', '../../etc', 'dataset=../../etc: must be one of'),
   ('fallback_dataset', 'folder', 'fallback_dataset=folder: must be one of'),
-  ('preset', 'a' * 10**6, "preset='a{49}: must be at most 256 printable characters"),
+  pytest.param('preset', 'a' * 10**6, "preset='a{49}: must be at most 256 printable characters", id='preset-long'),
   ('architecture', 'a\nb', r"architecture='a\\nb': must be"),
   ('architecture', 'text', 'architecture=text: cannot be used with form=image'),
   ('form', 'os.system', 'form=os.system: must be one of'),
@@ -230,7 +231,11 @@ def test_a_setting_from_elsewhere_is_checked(tmp_path, name, value, words):
   assert len(str(e.value).splitlines()) == 1 and len(str(e.value)) < 500
 
 
-@pytest.mark.parametrize('text', ['[' * 10**5, '{"a": ' * 10**5, ' ' * 2**21, '\x00', '{"preset": 1e999}'])
+@pytest.mark.parametrize(
+  'text',
+  ['[' * 10**5, '{"a": ' * 10**5, ' ' * 2**21, '\x00', '{"preset": 1e999}'],
+  ids=['lists', 'objects', 'spaces', 'nul', 'infinity'],
+)
 def test_a_text_that_is_no_config_is_a_sentence(tmp_path, text):
   (tmp_path / 'config.json').write_text(text)
   with pytest.raises(UserError, match=r'config\.json cannot be read'):
@@ -279,7 +284,7 @@ def test_a_directory_without_a_run_is_a_sentence(tmp_path):
     config.load(str(tmp_path))
 
 
-def test_going_on_refuses_what_would_change_the_weights():
+def test_resuming_refuses_what_would_change_the_weights():
   old = config.make()
   new = config.make(batch_size=32, seed=1, generator_steps=3000)
   with pytest.raises(UserError) as e:
@@ -288,7 +293,7 @@ def test_going_on_refuses_what_would_change_the_weights():
   assert 'generator_steps' not in str(e.value)
 
 
-def test_going_on_allows_what_does_not():
+def test_resuming_allows_what_does_not():
   old = config.make(dataset='folder')
   new = config.make(
     dataset='folder', data_dir='x', data_path='z', run_dir='y', generator_steps=1, save_every_steps=1,
@@ -306,6 +311,15 @@ def test_what_the_data_decide_is_not_for_the_settings_to_differ_in():
   config.check_same_run(old, new)
   differing = {k for k, v in dataclasses.asdict(old).items() if v != dataclasses.asdict(new)[k]}
   assert differing == config.FROM_DATA
+
+
+def test_a_field_of_config_is_a_flag_with_its_meaning_and_needs_no_other_place(tmp_path):
+  out, _ = run_here(tmp_path, 'train.py', '--help')
+  shown = ' '.join(out.split())
+  for name, about in config.FIELDS.items():
+    listed = [flag in shown for flag in (' --%s: ' % name, ' --[no]%s: ' % name)]
+    assert sum(listed) == about['flag'], name
+    assert not about['flag'] or about['meaning'] in shown, name
 
 
 def test_the_tables_fit_together():

@@ -10,6 +10,7 @@ from tensorboard import program
 
 from wgan_tf1 import config, training
 
+pytestmark = pytest.mark.xdist_group('summaries')  # the runs are made once
 DEADLINE_SECONDS = 120
 
 

@@ -1,4 +1,4 @@
-"""What a run leaves on the disk on the way: summaries, samples, checkpoints, evaluations. `trainer` is a `Trainer`."""
+"""Recorder: writes the files of a run while it trains. `trainer` is a `training.Trainer` everywhere."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from wgan_tf1.runs.events import EventWriter
 
 
 class Recorder:
-  """What a run leaves on the disk on the way: summaries, samples, checkpoints, evaluations."""
+  """Writes summaries, samples, checkpoints and evaluations when they are due."""
 
   def __init__(self, trainer: Any, saver: Any, writer: EventWriter):
     self._trainer = trainer
@@ -42,7 +42,7 @@ class Recorder:
       self._timed_step, self._timed_at = step, now
 
   def write_samples(self) -> None:
-    """Writes what the generator makes of the fixed latents, as a file and to the event file."""
+    """Writes the samples of the fixed latents to a file and to the event file."""
     if self._config.form == 'text':
       content = sampling.lines(self._trainer)
       summary = summaries.text('samples', content.decode())
@@ -61,7 +61,13 @@ class Recorder:
     checkpoints.save(self._trainer.session, self._saver, self._config.run_dir, self._trainer.global_step)
 
   def keep(self, before: int, last: bool, stopping: bool) -> None:
-    """After the generator updates from step `before` on: writes samples, checkpoint and evaluation if they are due."""
+    """Writes samples, checkpoint and evaluation if they became due after step `before`.
+
+    Args:
+      before: generator steps when the last call was made.
+      last: whether the run is at its end, where all of them are written.
+      stopping: whether the run stops early, which needs a checkpoint.
+    """
     config, step = self._config, self._trainer.global_step
 
     def due(every: int) -> bool:
@@ -79,7 +85,7 @@ class Recorder:
         protocol.record(config, step, rows, self._writer)
 
   def end(self) -> None:
-    """Tells TensorBoard that the run came to its end."""
+    """Tells TensorBoard that the run is finished."""
     with directory.writing(self._config.run_dir):
       self._writer.add_summary(summaries.end(), self._trainer.global_step)
 
@@ -134,7 +140,7 @@ def _evaluator(trainer: Any) -> Optional[Callable[..., Any]]:
   classifier = small_classifier.cached(dataset.name) if config.form == 'image' else None
   if config.form == 'image' and classifier is None:
     warn(
-      'there is no classifier of %s: the metrics that need one are left out. To train one: evaluate.py '
+      'there is no classifier of %s, so the metrics that need one are left out. To train it, run evaluate.py '
       '--train_classifier --dataset=%s' % (dataset.name, dataset.name)
     )
   return protocol.evaluator(config, dataset, classifier=classifier)

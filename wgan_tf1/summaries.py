@@ -16,7 +16,7 @@ from wgan_tf1.config import Config
 from wgan_tf1.runs.events import EventWriter
 
 HISTOGRAMS_EVERY = 5  # summaries: they cost three times as much as all the rest
-# Settings that say nothing of how a run was trained.
+# Settings that do not affect the weights, or that the data decide.
 _NOT_HPARAMS = configs.CHANGEABLE | configs.FROM_DATA
 
 
@@ -34,12 +34,12 @@ def start(config: Config, estimate: str) -> List[Any]:
 
 
 def end() -> Any:
-  """Returns the summary that tells the HParams tab that a run came to its end."""
+  """Returns the summary that tells the HParams tab that a run is finished."""
   return hparams.session_end_pb(api_pb2.STATUS_SUCCESS)
 
 
 def _layout(estimate: str) -> Any:
-  """Charts that overlay what belongs together; the tags are regular expressions."""
+  """Lays out charts that show related scalars together. Tags are regular expressions."""
   charts = {
     'training and held-out estimate': ['^%s$' % estimate, '^validation/%s$' % estimate],
     'losses': ['^critic_loss$', '^generator_loss$'],
@@ -76,19 +76,19 @@ def write(
   step: int,
   steps_per_second: float,
 ) -> None:
-  """Writes the scalars, and at every `HISTOGRAMS_EVERY`-th time the histograms.
+  """Writes the scalars, and at every `HISTOGRAMS_EVERY`-th call the histograms.
 
-  Called between the critic updates and the generator update of `step`: they show the critic that the generator is about
-  to follow, on the latents that the generator is about to use and the real samples of the next critic update. After the
-  generator update that critic's estimate would say little: the generator has just moved against it.
+  It is called between the critic updates and the generator update of `step`. So the scalars describe the critic that
+  the generator is about to follow, on the latents of that update and the real samples of the next critic update. After
+  the generator update the critic's estimate would say little, because the generator has just moved against it.
 
   Args:
     model: the run in training.
-    writer: of the run's event file.
-    feed: the critic's, of the batch to come.
+    writer: the run's event file.
+    feed: of the critic update to come.
     held_out: float32 [N, ...], held-out samples.
-    step: the generator update about to be made, counted from 1.
-    steps_per_second: generator updates a second, to be written with the rest.
+    step: number of the generator update to come; the first is 1.
+    steps_per_second: generator updates a second.
   """
   config, graph, session = model.config, model.graph, model.session
   fetches: Dict[str, Any] = {'scalars': graph.scalars, 'fake_scores': graph.fake_scores}
@@ -96,7 +96,7 @@ def write(
     fetches['histograms'] = graph.histograms
   values = session.run(fetches, feed)
   scalars = dict(values['scalars'], steps_per_second=steps_per_second)
-  # In batches, as in training: batch norm sees all of one, and large images fill the memory.
+  # In batches of the training's size, because batch norm depends on the batch, and large images fill the memory.
   chunks = [held_out[i : i + config.batch_size] for i in range(0, len(held_out), config.batch_size)]
   held_out_scores = np.concatenate([session.run(graph.real_scores, {graph.real: chunk}) for chunk in chunks])
   scalars['validation/' + graph.estimate] = session.run(

@@ -1,19 +1,15 @@
-"""What every experiment shares, the published numbers, and RESULTS.md; made-up experiments, no TensorFlow."""
+"""What every experiment shares, with made-up experiments; without TensorFlow."""
 
 import importlib.machinery
 import json
-import os
-import re
-import subprocess
-import sys
 import types
 
 import pytest
 
-from experiments import common, report
-from tests.helpers.processes import ROOT
+from experiments import common
+from tests.helpers import processes
+from wgan_tf1 import config as configs
 from wgan_tf1.errors import UserError
-from wgan_tf1.evaluation import published
 
 
 def made_up(measure=None, holds=lambda numbers: numbers['value'] > 1, full=None):
@@ -41,7 +37,7 @@ def test_a_rule_decides_and_the_quick_settings_do_not(tmp_path, holds, verdict):
   assert (tmp_path / 'full' / 'made_up.png').read_bytes().startswith(b'\x89PNG')
 
 
-def test_what_is_done_is_kept_until_the_settings_change(tmp_path):
+def test_results_are_kept_until_the_settings_change(tmp_path):
   calls = []
 
   def measure(settings, run):
@@ -54,7 +50,7 @@ def test_what_is_done_is_kept_until_the_settings_change(tmp_path):
   assert len(calls) == 2
 
 
-def test_a_stopped_run_goes_on_where_it_was(tmp_path):
+def test_a_stopped_run_resumes_where_it_was(tmp_path):
   made = []
 
   def part(name):
@@ -88,204 +84,64 @@ def test_a_number_that_json_has_not_is_refused(tmp_path):
 
 def test_bad_places_get_one_line(tmp_path):
   (tmp_path / 'file').write_text('')
-  with pytest.raises(UserError, match='out_dir=.* cannot be written'):
+  with pytest.raises(UserError, match='out_dir=.* cannot be written: .*. Use another --out_dir'):
     common.run(made_up(), False, str(tmp_path / 'file' / 'out'), 'data')
   (tmp_path / 'made_up.json').write_text('{"name":')
-  with pytest.raises(UserError, match='made_up.json cannot be read .*: delete it'):
+  with pytest.raises(UserError, match=r'made_up.json cannot be read .*\). Delete it to measure again'):
     common.run(made_up(), False, str(tmp_path), 'data')
 
 
-def run_module(folder, *args):
-  environment = dict(os.environ, PYTHONPATH=ROOT)
-  return subprocess.run(
-    [sys.executable, '-m'] + list(args), cwd=str(folder), env=environment, capture_output=True, text=True
+def test_a_grid_computes_each_point_once_until_its_config_changes(tmp_path):
+  computed = []
+
+  def measure(settings, run, width=4):
+    def make(seed, variant):
+      return common.config(settings, run, seed=seed, variant=variant, width=width)
+
+    def compute(config, seed, variant):
+      computed.append((seed, variant, config.width, config.batch_size))
+      return [config.seed, config.variant]
+
+    found = common.grid(run, make, compute, [0, 1], {'gp': {}, 'clip': {}})
+    assert found == {(s, v): [s, v] for s in (0, 1) for v in ('gp', 'clip')}
+    return {'value': 2}
+
+  settings = dict(batch_size=8, other=1)
+  points = [(0, 'gp'), (0, 'clip'), (1, 'gp'), (1, 'clip')]
+  experiment = made_up(measure, full=settings)
+  for data_dir in ('data', 'elsewhere'):  # where the data are does not matter
+    common.run(experiment, False, str(tmp_path), data_dir)
+    (tmp_path / 'made_up.json').unlink()
+  assert computed == [(*point, 4, 8) for point in points]
+  assert sorted(path.name for path in (tmp_path / 'parts').iterdir()) == sorted(
+    'made_up-%d-%s.json' % point for point in points
   )
+  experiment.measure = lambda settings, run: measure(settings, run, width=5)
+  common.run(experiment, False, str(tmp_path), 'data')
+  assert computed[4:] == [(*point, 5, 8) for point in points]
+
+
+def test_a_config_has_the_settings_that_are_its_fields_and_the_overrides():
+  settings = dict(preset='toy-8gaussians', variant='gp', width=8, learning_rate=0.5, samples=3, penalty_weight=7.0)
+  run = common.Run(None, 'nowhere')
+  config = common.config(settings, run, width=9, penalty_weight=None)
+  assert (config.preset, config.variant, config.width, config.data_dir) == ('toy-8gaussians', 'gp', 9, 'nowhere')
+  assert config.generator_learning_rate == config.critic_learning_rate == 0.5
+  assert config.penalty_weight == configs.make('toy-8gaussians', 'gp').penalty_weight  # None leaves the preset's
+  assert common.config(settings, run, learning_rate=0.25).critic_learning_rate == 0.25
 
 
 def test_command_line(tmp_path):
-  done = run_module(tmp_path, 'experiments.earth_mover', '--quick')
-  assert done.returncode == 0, done.stderr
+  out, err = processes.run(tmp_path, '-m', 'experiments.earth_mover', '--quick', PYTHONPATH=processes.ROOT)
   result = json.loads((tmp_path / 'results' / 'quick' / 'earth_mover.json').read_text())
-  lines = done.stdout.splitlines()
+  lines = out.splitlines()
   assert len(lines) == len(result['claims']) + 2 and all('not testable here' in line for line in lines[1:-1])
   assert (tmp_path / 'results' / 'quick' / 'earth_mover.png').exists()
-  assert done.stderr == ''
-
-  helped = run_module(tmp_path, 'experiments.earth_mover', '--help')
-  assert helped.returncode == 0 and all('--' + name in helped.stdout for name in ('[no]quick', 'out_dir', 'data_dir'))
-  wrong = run_module(tmp_path, 'experiments.earth_mover', '--quik')
-  assert wrong.returncode == 2 and len(wrong.stderr.splitlines()) == 1 and 'quik' in wrong.stderr
+  assert err == ''
 
 
-def test_paper_numbers_shape():
-  rows = published.rows()
-  for row in rows:
-    assert set(row) == {'metric', 'dataset', 'system', 'value', 'deviation', 'source', 'note', 'protocol'}
-    assert all(isinstance(row[name], str) for name in ('metric', 'dataset', 'system', 'source', 'note'))
-    assert row['metric'] and row['dataset'] and row['system'] and row['source']
-    assert isinstance(row['value'], (int, float)) or (row['value'] is None and 'infinite' in row['note'])
-    assert row['deviation'] is None or row['deviation'] > 0
-    assert set(row['protocol']) >= {'samples', 'splits', 'features', 'reference'}
-    for name in set(row['protocol']) - {'features', 'reference'}:
-      assert row['protocol'][name] is None or isinstance(row['protocol'][name], (int, float)), row
-  keys = [
-    json.dumps([row[name] for name in ('metric', 'dataset', 'system', 'source', 'protocol', 'note')]) for row in rows
-  ]
-  assert len(set(keys)) == len(keys)
-  assert all(0 <= row['value'] <= 1 for row in rows if row['metric'] in ('high_quality_share', 'total_variation'))
-
-
-def test_paper_numbers_are_all_there():
-  rows = published.rows()
-  of = lambda source, metric: [row for row in rows if source in row['source'] and row['metric'] == metric]
-  assert len(of('table 3', 'inception_score')) == 14 and len(of('1711.10337', 'frechet_distance')) == 12
-  assert len(of('table 1', 'modes_captured')) == 12 and len(of('table 1', 'high_quality_share')) == 12
-  assert [len(of('port', 'ngram_divergence_%d' % n)) for n in (1, 2, 3, 4)] == [1] * 4
-  assert (
-    sum(row['value'] for row in of('port', 'ngram_divergence_1') + of('port', 'ngram_divergence_4')) == 0.065 + 0.618
-  )
-  table_5 = of('table 5', 'architectures')
-  for minimum in (1.0, 3.0, 5.0, 7.0, 9.0):
-    counts = [row['value'] for row in table_5 if row['protocol']['minimum_inception_score'] == minimum]
-    assert len(counts) == 4 and sum(counts) == 200
-  best = {row['system']: row['value'] for row in of('table 3', 'inception_score') if row['note'] == 'supervised'}
-  assert best['WGAN-GP ResNet'] == 8.42 and max(best, key=best.get) == 'SGAN'
-  scores = [row['value'] for row in rows if row['metric'] == 'inception_score' and row['dataset'] == 'cifar10']
-  assert 5 < min(scores) and max(scores) < 9
-
-
-@pytest.fixture
-def results(tmp_path):
-  """Writes a result in a temporary folder: `results('first', verdicts, quick=..)`."""
-  folder = tmp_path / 'results'
-  folder.mkdir()
-
-  def write(name, verdicts, quick=False, picture=True, **numbers):
-    claims = [
-      dict(text='a | b', source='Nobody, 1', rule='x > 1', published='2.5', measured='x is 2', verdict=verdict)
-      for verdict in verdicts
-    ]
-    settings = {'steps': 20000, 'rate': 0.1234567}
-    result = dict(name=name, title='Of ' + name, quick=quick, settings=settings, claims=claims,
-                  numbers=numbers, machine='a loom', seconds=601.2)  # fmt: skip
-    (folder / (name + '.json')).write_text(json.dumps(result))
-    if picture:
-      (folder / (name + '.png')).write_bytes(b'')
-    return result
-
-  write.folder = folder
-  return write
-
-
-EXPERIMENTS = [
-  ('first', 'the first', 'on a hill'),
-  ('second', 'the second', 'in a dale'),
-  ('third', 'the third', 'at sea'),
-]
-PUBLISHED = [
-  {'metric': 'height', 'dataset': 'hills', 'system': 'theirs', 'value': 3.14159, 'deviation': 0.25, 'source': 'Map',
-   'note': '', 'protocol': {'samples': 7, 'splits': None}},
-  {'metric': 'depth', 'dataset': 'seas', 'system': 'theirs', 'value': None, 'deviation': None, 'source': 'Chart',
-   'note': 'infinite', 'protocol': {'samples': None}},
-]  # fmt: skip
-
-
-def section_of(text, heading):
-  return re.split(r'\n(?=#+ )', text[text.index(heading) :])[0]
-
-
-def test_report(results, tmp_path):
-  ours = dict(PUBLISHED[0], system='ours', value=2.71828, deviation=None, protocol={'samples': 5})
-  results('first', ['reproduced', 'not reproduced', 'reproduced'], rows=[ours])
-  results('third', ['not testable here'], quick=True, picture=False)
-  make = lambda: report.report(str(results.folder), str(tmp_path / 'RESULTS.md'), EXPERIMENTS, PUBLISHED)
-  text = make()
-  assert text == make()
-  assert '| 1 | the first | 2 | 1 | 0 |' in text and '| 2 | the second | not run |  |  |' in text
-  assert '|  | **in all** | 2 | 1 | 1 |' in text
-  first = section_of(text, '## 1. Of first')
-  assert '![Of first](results/first.png)' in first
-  assert first.count('| a \\| b | Nobody, 1 | 2.5 | x is 2 | x > 1 | **reproduced** |') == 2
-  assert first.count('| **not reproduced** |') == 1
-  assert '| settings | on a hill | rate: 0.1235; steps: 20,000 |' in first
-  assert '| a loom |' in first and '| 10 min |' in first
-  assert section_of(text, '## 2. The second').split('\n')[2] == 'Not run. `python -m experiments.second` runs it.'
-  third = section_of(text, '## 3. Of third')
-  assert 'quick settings alone' in third and '.png' not in third
-  hills = section_of(text, '### height, hills')
-  assert '| theirs | 3.142 +- 0.25 | samples 7 | Map |  |' in hills and 'Not measured' not in hills
-  assert '| **ours** | **2.718** | samples 5 | experiments.first |  |' in hills
-  seas = section_of(text, '### depth, seas')
-  assert '| theirs | infinite | not known | Chart |  |' in seas and 'Not measured here.' in seas
-  # Every line of a table has as many cells as its header.
-  for block in re.findall(r'(?:^\|.*\n)+', text, re.M):
-    assert len({len(re.findall(r'(?<!\\)\|', line)) for line in block.splitlines()}) == 1
-
-
-def test_report_of_the_project(tmp_path):
-  """With no results each experiment has its command, and each published value is there."""
-  text = report.report(str(tmp_path), str(tmp_path / 'RESULTS.md'))
-  assert text.count('Not run. `python -m experiments.') == len(report.EXPERIMENTS)
-  assert text.count('Not measured here.') == text.count('\n### ')
-  listed = section_of(text, '### inception score, cifar10')
-  assert '| WGAN-GP ResNet | 7.86 +- 0.07 | features Inception 2015, samples 50,000, splits 10 |' in listed
-
-
-def test_report_says_that_settings_have_changed(results, tmp_path):
-  results('earth_mover', ['reproduced'])
-  text = report.report(str(results.folder), str(tmp_path / 'RESULTS.md'), [('earth_mover', 'x', 'y')], [])
-  assert 'The settings have changed since this was measured.' in text
-
-
-def test_report_refuses_what_is_no_result(results, tmp_path):
-  for content in ('{', '[]', '{"title": ""}'):
-    (results.folder / 'first.json').write_text(content)
-    with pytest.raises(UserError, match='first.json is no result of an experiment'):
-      report.report(str(results.folder), str(tmp_path / 'RESULTS.md'), EXPERIMENTS, PUBLISHED)
-
-
-def test_report_command_line(tmp_path):
-  missing = run_module(tmp_path, 'experiments.report')
-  assert missing.returncode == 2 and 'results_dir=results is not there' in missing.stderr
-  (tmp_path / 'results').mkdir()
-  assert run_module(tmp_path, 'experiments.report').returncode == 0
-  assert (tmp_path / 'RESULTS.md').read_text() == report.report(str(tmp_path / 'results'), str(tmp_path / 'RESULTS.md'))
-
-
-@pytest.mark.parametrize('value, text', [
-  (0.00012345, '0.0001234'), (12345, '12,345'), (2000, '2000'), (True, 'yes'), (None, 'none'), ('mnist', 'mnist'),
-  ([1, 2.0], '[1, 2]'), ({'b': {'x': 1}, 'a': {}}, 'a (as the preset), b (x 1)'),
-  ([{'x': 1}, {'x': 2}], '[(x 1), (x 2)]'),
-])  # fmt: skip
-def test_said(value, text):
-  assert report.said(value) == text
-
-
-def make_figures(tmp_path, script, *args):
-  """`make figures` with a Python that prints its arguments and then does what `script` says."""
-  venv = tmp_path / 'venv'
-  (venv / 'bin').mkdir(parents=True)
-  python = venv / 'bin' / 'python'
-  python.write_text('#!/bin/sh\necho "$@"\ncase "$2" in %s esac\n' % script)
-  python.chmod(0o755)
-  (venv / 'installed').write_text('')
-  command = ['make', '-C', ROOT, '--no-print-directory', 'figures', 'VENV=%s' % venv, *args]
-  return subprocess.run(command, capture_output=True, text=True)
-
-
-def test_make_figures_runs_them_in_the_order_of_the_report(tmp_path):
-  done = make_figures(tmp_path, '')
-  assert done.returncode == 0
-  assert done.stdout.splitlines() == ['-m experiments.' + name for name, _, _ in report.EXPERIMENTS]
-
-
-def test_make_figures_goes_on_after_a_failure_and_names_it(tmp_path):
-  done = make_figures(tmp_path, '*momentum) exit 2;; *distances) exit 1;;', 'QUICK=1')
-  assert done.returncode != 0 and 'These failed: distances momentum.' in done.stderr
-  assert done.stdout.splitlines() == ['-m experiments.%s --quick' % name for name, _, _ in report.EXPERIMENTS]
-
-
-def test_make_figures_stops_at_an_interrupt(tmp_path):
-  done = make_figures(tmp_path, '*distances) exit 130;;')
-  assert done.returncode != 0 and 'These failed' not in done.stderr
-  assert done.stdout.splitlines() == ['-m experiments.earth_mover', '-m experiments.distances']
+def test_flags_of_a_command_line(tmp_path):
+  out, _ = processes.run(tmp_path, '-m', 'experiments.earth_mover', '--help', PYTHONPATH=processes.ROOT)
+  assert all('--' + name in out for name in ('[no]quick', 'out_dir', 'data_dir'))
+  _, err = processes.run(tmp_path, '-m', 'experiments.earth_mover', '--quik', status=2, PYTHONPATH=processes.ROOT)
+  assert len(err.splitlines()) == 1 and 'quik' in err

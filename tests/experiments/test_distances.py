@@ -1,7 +1,6 @@
-"""Experiments 1 to 3: their exact numbers against independent ones, their rules decided both ways."""
+"""earth_mover, distances and two_gaussians: exact numbers against independent ones, rules decided both ways."""
 
 import copy
-import json
 import math
 
 import numpy as np
@@ -12,48 +11,30 @@ import scipy.stats
 from experiments import common, distances, earth_mover, two_gaussians
 from wgan_tf1 import config as configs
 
-pytestmark = pytest.mark.xdist_group('distances')  # the quick results are made once
-
-
-@pytest.fixture(scope='module')
-def quick(tmp_path_factory):
-  """The quick results of the three, by name, each run once."""
-  folder = tmp_path_factory.mktemp('quick')
-  return {
-    experiment.__name__.split('.')[1]: common.run(experiment, True, str(folder), 'data')
-    for experiment in (earth_mover, distances, two_gaussians)
-  }
-
-
-@pytest.mark.parametrize('name', ['earth_mover', 'distances', 'two_gaussians'])
-def test_quick_results_are_numbers(quick, name):
-  result = quick[name]
-  json.dumps(result, allow_nan=False)
-  assert result['quick'] and all(claim['measured'] for claim in result['claims'])
-
 
 def holds(experiment, numbers):
   return [claim.holds(numbers) for claim in experiment.CLAIMS]
 
 
 def test_three_points_by_hand():
-  whole, best, plan = earth_mover.three_points(1.0)
-  assert len(whole) == 6 and whole['ABC'] == 1
-  assert whole['BCA'] == pytest.approx((2 * math.sqrt(2) + math.sqrt(5)) / 3)
-  assert best == pytest.approx(1, abs=1e-9) and plan == pytest.approx(np.eye(3) / 3, abs=1e-9)
+  found = transport.three_points(1.0)
+  assert len(found['plans']) == 6 and found['plans']['ABC'] == 1
+  assert found['plans']['BCA'] == pytest.approx((2 * math.sqrt(2) + math.sqrt(5)) / 3)
+  assert found['best'] == pytest.approx(1, abs=1e-9) and np.allclose(found['plan'], np.eye(3) / 3, atol=1e-9)
 
 
 def test_moves_by_hand():
-  stages, carried = earth_mover.moves([3, 0, 1], [0, 3, 1])
+  stages, carried = transport.moves([3, 0, 1], [0, 3, 1])
   assert stages.tolist() == [[3, 0, 1], [0, 3, 1], [0, 3, 1]] and carried == [3, 0]
-  stages, carried = earth_mover.moves([0, 2], [1, 1])  # a lack is handed on, too
+  stages, carried = transport.moves([0, 2], [1, 1])  # a lack is handed on, too
   assert stages.tolist() == [[0, 2], [1, 1]] and carried == [1]
-  assert earth_mover.blocks([2, 0, 1]).tolist() == [0, 0, 2]
+  assert transport.blocks([2, 0, 1]).tolist() == [0, 0, 2]
 
 
+@group(earth_mover)
 @pytest.mark.parametrize('example', ['apart', 'mixed'])
 def test_moves_cost_what_scipy_says(quick, example):
-  found = quick['earth_mover']['numbers']['histograms'][example]
+  found = quick(earth_mover)[0]['numbers']['histograms'][example]
   bins = np.arange(len(found['p']))
   wanted = scipy.stats.wasserstein_distance(bins, bins, found['p'], found['q']) * sum(found['p'])
   assert found['best'] == pytest.approx(wanted) and found['area'] == pytest.approx(wanted)
@@ -65,11 +46,12 @@ def test_moves_cost_what_scipy_says(quick, example):
 def test_area_between_cdfs_against_scipy():
   random = np.random.RandomState(3)
   a, b = random.normal(size=7), random.normal(1, 2, size=12)
-  assert earth_mover.area_between_cdfs(a, b) == pytest.approx(scipy.stats.wasserstein_distance(a, b))
+  assert transport.area_between_cdfs(a, b) == pytest.approx(scipy.stats.wasserstein_distance(a, b))
 
 
+@group(earth_mover)
 def test_rules_of_the_earth_mover(quick):
-  numbers = quick['earth_mover']['numbers']
+  numbers = quick(earth_mover)[0]['numbers']
   # Of two histograms without overlap, all plans that move blocks straight cost the same: known, and no fault.
   assert holds(earth_mover, numbers) == [True, True, False, True, True]
   for claim, spoil in enumerate([
@@ -87,10 +69,10 @@ def test_rules_of_the_earth_mover(quick):
 
 
 def test_lines_are_what_the_paper_says():
-  line = distances.exact_lines(0.5, 20)
+  line = exact_lines(0.5, 20)
   assert line['wasserstein'] == pytest.approx(0.5) and line['jensen_shannon'] == pytest.approx(math.log(2))
   assert line['kullback_leibler'] is None and line['total_variation'] == 1
-  assert set(distances.exact_lines(0.0, 20).values()) == {0.0}
+  assert set(exact_lines(0.0, 20).values()) == {0.0}
 
 
 @pytest.mark.parametrize('distance', [0.5, 3.0])
@@ -98,7 +80,7 @@ def test_gaussians_against_quadrature(distance):
   p, q = scipy.stats.norm(0).pdf, scipy.stats.norm(distance).pdf
   kl = lambda p, q: scipy.integrate.quad(lambda x: p(x) * math.log(p(x) / q(x)), -9, 9 + distance)[0]
   middle = lambda x: (p(x) + q(x)) / 2
-  exact = distances.exact_gaussians(distance)
+  exact = exact_gaussians(distance, **INTEGRATION)
   assert exact['kullback_leibler'] == pytest.approx(kl(p, q), rel=1e-6)
   assert exact['jensen_shannon'] == pytest.approx((kl(p, middle) + kl(q, middle)) / 2, rel=1e-6)
   assert exact['kullback_leibler_floored'] == pytest.approx(kl(p, q), rel=1e-3)
@@ -108,7 +90,7 @@ def test_penalised_optimum_is_the_best_slope():
   slopes = np.linspace(0, 3, 30001)
   gains = slopes * 4 - 10 * np.square(slopes - 1)
   best = slopes[gains.argmax()]
-  assert best * 4 == pytest.approx(distances.penalised_optimum(4.0, 10.0), rel=1e-3)
+  assert best * 4 == pytest.approx(two_distributions.penalised_optimum(4.0, 10.0), rel=1e-3)
 
 
 @pytest.mark.parametrize('kind', ['lines', 'gaussians'])
@@ -125,28 +107,30 @@ def test_the_fake_points_are_those_that_were_fed_and_training_is_repeated_exactl
   config = configs.make('toy-8gaussians', 'gp', fixed_generator=True, width=8, batch_size=16, seed=1)
   sample = lambda n, random: distances.draw('lines', 1.0, n, random)
   weights = []
-  for _, graph, session in distances.trained(config, [sample, sample], 3):
+  for _, trainer in two_distributions.trained(config, [sample, sample], 3):
+    graph, session = trainer.graph, trainer.session
     real, fake = sample(50, np.random.RandomState(5))
-    feed = {graph.real: real, graph.latents: fake - real}
-    estimate, real_scores, fake_scores = session.run([graph.scalars[graph.estimate], graph.real_scores,
-                                                      graph.fake_scores], feed)  # fmt: skip
+    wanted = [graph.scalars[graph.estimate], graph.real_scores, graph.fake_scores]
+    feed = two_distributions.feed_of(trainer, real, fake)
+    estimate, real_scores, fake_scores = session.run(wanted, feed)
     assert fake_scores == pytest.approx(session.run(graph.real_scores, {graph.real: fake}), abs=1e-5)
     assert estimate == pytest.approx(real_scores.mean() - fake_scores.mean(), abs=1e-5)
     assert session.run(graph.critic_step) == 3
     weights.append(session.run(graph.critic_variables[0]))
   assert np.abs(weights[0] - weights[1]).max() > 0.1  # from other initial weights
-  again = [session.run(graph.critic_variables[0]) for _, graph, session in distances.trained(config, [sample] * 2, 3)]
+  repeated = two_distributions.trained(config, [sample] * 2, 3)
+  again = [trainer.session.run(trainer.graph.critic_variables[0]) for _, trainer in repeated]
   assert np.array_equal(weights, again)
 
 
 def made_up_distances(clip=(0, 0.1, 0.2), gp=(0, 1.1, 2.3), gan=(0.01, 0.66, 0.69)):
   xs = [0.0, 1.0, 2.0]
   rows = lambda values: [{'distance': x, 'estimate': value} for x, value in zip(xs, values)]
-  curve = [distances.exact_gaussians(x) for x in (0.0, 2.0, 20.0, 35.0)]
+  curve = [exact_gaussians(x, **INTEGRATION) for x in (0.0, 2.0, 20.0, 35.0)]
   return {
     'exact': {
-      'lines': [distances.exact_lines(x, 5) for x in xs],
-      'gaussians': [distances.exact_gaussians(x) for x in xs],
+      'lines': [exact_lines(x, 5) for x in xs],
+      'gaussians': [exact_gaussians(x, **INTEGRATION) for x in xs],
       'gaussian_curve': curve,
     },
     'trained': {
@@ -180,8 +164,9 @@ def test_rules_of_the_distances():
   assert distances.CLAIMS[7].holds(wrong)
 
 
+@group(distances)
 def test_rows_for_the_report(quick):
-  rows = {(row['metric'], row['protocol']['distance']): row['value'] for row in quick['distances']['numbers']['rows']}
+  rows = {(row['metric'], row['protocol']['distance']): row['value'] for row in quick(distances)[0]['numbers']['rows']}
   assert rows['jensen_shannon', 1.0] == pytest.approx(math.log(2)) and rows['kullback_leibler', 1.0] is None
   assert rows['wasserstein_distance', 0.0] == 0 and len(rows) == 8
 
@@ -199,9 +184,9 @@ def test_optimal_discriminator():
 
 
 def test_slopes_are_those_of_the_values():
-  settings = dict(two_gaussians.SETTINGS['quick'], critic_updates=3, seeds=1, grid=4001)
-  config = configs.make('toy-8gaussians', 'gan', fixed_generator=True, width=8, batch_size=32)
-  (found,) = two_gaussians._look(config, settings)
+  settings = dict(two_gaussians.SETTINGS['quick'], critic_updates=3, initial_weights=1, grid=4001)
+  config = common.config(settings, common.Run(None, 'nowhere'), variant='gan')
+  (found,) = two_gaussians.look(config, settings)
   values, slopes = np.array(found['values']), np.array(found['slopes'])
   step = 2 * settings['reach'] / 4000
   risen = np.concatenate([[0], np.cumsum((slopes[1:] + slopes[:-1]) / 2) * step])

@@ -10,6 +10,7 @@ import runpy
 import subprocess
 import sys
 import traceback
+import urllib.request
 from typing import Any, Dict, List, Tuple
 from unittest import mock
 
@@ -59,6 +60,7 @@ def run_here(folder: Any, script: str, *arguments: str, status: int = 0, **chang
   with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]), contextlib.ExitStack() as stack:
     stack.enter_context(mock.patch.dict(os.environ, environment(**changes), clear=True))
     stack.enter_context(mock.patch.object(sys, 'argv', _with_path([script, *arguments])))
+    stack.enter_context(mock.patch.object(urllib.request, '_opener', None))  # it keeps the proxies of its first use
     stack.callback(os.chdir, before)
     os.chdir(str(folder))
     try:

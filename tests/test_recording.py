@@ -1,0 +1,41 @@
+import types
+
+import pytest
+
+from wgan_tf1 import recording
+
+
+@pytest.mark.parametrize(
+  'before, step, last, stopping, done',
+  [
+    (0, 1, False, False, []),
+    (4, 5, False, False, ['samples']),
+    (9, 10, False, False, ['samples', 'flush', 'save']),
+    (3, 7, False, False, ['samples']),  # several processes together skip steps
+    (8, 11, False, False, ['samples', 'flush', 'save']),
+    (11, 12, False, True, ['flush', 'save']),
+    (12, 13, True, False, ['samples', 'flush', 'save', 'evaluation']),
+    (29, 30, False, False, ['samples', 'flush', 'save', 'evaluation']),
+  ],
+)
+def test_what_is_kept_after_a_generator_update(tiny, tmp_path, monkeypatch, before, step, last, stopping, done):
+  config = tiny(sample_every_steps=5, save_every_steps=10, evaluate_every_steps=30, run_dir=str(tmp_path))
+  found = []
+  monkeypatch.setattr(recording, '_evaluator', lambda trainer: lambda model: found.append('evaluation') or [])
+  held_out = types.SimpleNamespace(validation=recording.np.zeros([2, 32, 32, 1], 'uint8'))
+  trainer = types.SimpleNamespace(config=config, dataset=held_out, global_step=step)
+  writer = types.SimpleNamespace(flush=lambda: found.append('flush'))
+  recorder = recording.Recorder(trainer, None, writer)
+  monkeypatch.setattr(recorder, 'write_samples', lambda: found.append('samples'))
+  monkeypatch.setattr(recorder, 'save', lambda: found.append('save'))
+  monkeypatch.setattr(recording.protocol, 'record', lambda *args: None)
+  recorder.keep(before, last, stopping)
+  assert found == done
+
+
+def test_a_run_that_is_evaluated_without_a_classifier_warns(tiny, tmp_path, monkeypatch, capsys):
+  monkeypatch.setattr(recording.small_classifier, 'cached', lambda name: None)
+  monkeypatch.setattr(recording.protocol, 'evaluator', lambda config, dataset, classifier: classifier)
+  trainer = types.SimpleNamespace(config=tiny(evaluate_every_steps=1), dataset=types.SimpleNamespace(name='digits'))
+  assert recording._evaluator(trainer) is None
+  assert 'warning: there is no classifier of digits' in capsys.readouterr().err
