@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments import common
+from wgan_tf1.config import Config
 
 TITLE = "Momentum on a clipped critic: the cosine between the optimizer's step and the gradient"
 
@@ -62,7 +63,7 @@ def _flat(tensors):
   return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], 0)
 
 
-def _train(config, *_):
+def train(config: Config, *point: Any) -> common.Json:
   """Trains; returns, of each generator step, the means of its critic updates' estimates and cosines."""
   estimates, cosines = [], []
   with common.trainer(config) as trainer:
@@ -91,7 +92,7 @@ def measure(settings: common.Json, run: common.Run) -> common.Json:
   def make(optimizer, rate):
     return common.config(settings, run, learning_rate=rate, **settings['optimizers'][optimizer])
 
-  found = common.grid(run, make, _train, settings['optimizers'], settings['learning_rates'])
+  found = common.grid(run, make, train, settings['optimizers'], settings['learning_rates'])
   runs = []
   for rate in settings['learning_rates']:
     for optimizer in settings['optimizers']:

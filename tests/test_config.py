@@ -343,4 +343,4 @@ def test_the_tables_fit_together():
       for name, there in (('image', c.image_size), ('text', c.text_length)):
         assert (there is not None) == (c.form == name)
       architectures.add(c.architecture)
-  assert architectures == set(networks.ARCHITECTURES)  # each is there, and each is used
+  assert architectures == set(networks.ARCHITECTURES)  # each is used

@@ -21,11 +21,11 @@ SETTINGS: List[Tuple[str, ...]] = [(), ('--channels_last',), ('--channels_last',
 
 
 def _json(command: List[str]) -> Dict[str, Any]:
-  """Returns what a command prints, which must be JSON."""
+  """Returns the last line that a command prints, as JSON. Earlier lines may be of downloads."""
   done = subprocess.run(command, capture_output=True, text=True)
   if done.returncode:
     raise UserError('%s failed: %s' % (' '.join(command), (done.stderr.strip().splitlines() or ['?'])[-1]))
-  return json.loads(done.stdout)
+  return json.loads(done.stdout.splitlines()[-1])
 
 
 def compare(preset: str, variant: str) -> None:

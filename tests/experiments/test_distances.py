@@ -1,6 +1,7 @@
 """earth_mover, distances and two_gaussians: exact numbers against independent ones, rules decided both ways."""
 
 import copy
+import functools
 import math
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 import scipy.integrate
 import scipy.stats
 
-from experiments import common, distances, earth_mover, two_gaussians
+from experiments import common, distances, earth_mover, transport, two_distributions, two_gaussians
+from experiments.two_distributions import INTEGRATION, exact_gaussians, exact_lines
+from tests.experiments.settled import group
 from wgan_tf1 import config as configs
 
 
@@ -78,8 +81,13 @@ def test_lines_are_what_the_paper_says():
 @pytest.mark.parametrize('distance', [0.5, 3.0])
 def test_gaussians_against_quadrature(distance):
   p, q = scipy.stats.norm(0).pdf, scipy.stats.norm(distance).pdf
-  kl = lambda p, q: scipy.integrate.quad(lambda x: p(x) * math.log(p(x) / q(x)), -9, 9 + distance)[0]
-  middle = lambda x: (p(x) + q(x)) / 2
+
+  def middle(x):
+    return (p(x) + q(x)) / 2
+
+  def kl(p, q):
+    return scipy.integrate.quad(lambda x: p(x) * math.log(p(x) / q(x)), -9, 9 + distance)[0]
+
   exact = exact_gaussians(distance, **INTEGRATION)
   assert exact['kullback_leibler'] == pytest.approx(kl(p, q), rel=1e-6)
   assert exact['jensen_shannon'] == pytest.approx((kl(p, middle) + kl(q, middle)) / 2, rel=1e-6)
@@ -105,7 +113,7 @@ def test_draw(kind):
 
 def test_the_fake_points_are_those_that_were_fed_and_training_is_repeated_exactly():
   config = configs.make('toy-8gaussians', 'gp', fixed_generator=True, width=8, batch_size=16, seed=1)
-  sample = lambda n, random: distances.draw('lines', 1.0, n, random)
+  sample = functools.partial(distances.draw, 'lines', 1.0)
   weights = []
   for _, trainer in two_distributions.trained(config, [sample, sample], 3):
     graph, session = trainer.graph, trainer.session
@@ -125,7 +133,6 @@ def test_the_fake_points_are_those_that_were_fed_and_training_is_repeated_exactl
 
 def made_up_distances(clip=(0, 0.1, 0.2), gp=(0, 1.1, 2.3), gan=(0.01, 0.66, 0.69)):
   xs = [0.0, 1.0, 2.0]
-  rows = lambda values: [{'distance': x, 'estimate': value} for x, value in zip(xs, values)]
   curve = [exact_gaussians(x, **INTEGRATION) for x in (0.0, 2.0, 20.0, 35.0)]
   return {
     'exact': {
@@ -134,7 +141,7 @@ def made_up_distances(clip=(0, 0.1, 0.2), gp=(0, 1.1, 2.3), gan=(0.01, 0.66, 0.6
       'gaussian_curve': curve,
     },
     'trained': {
-      '%s %s' % (kind, variant): rows(values)
+      '%s %s' % (kind, variant): [{'distance': x, 'estimate': value} for x, value in zip(xs, values)]
       for kind in ('lines', 'gaussians')
       for variant, values in (('clip', clip), ('gp', gp), ('gan', gan))
     },
@@ -174,9 +181,8 @@ def test_rows_for_the_report(quick):
 def test_optimal_discriminator():
   settings = {'mean': 2.0, 'deviation': 0.5}
   x = np.linspace(-3, 3, 13)
-  log_density = lambda mean: scipy.stats.norm(mean, 0.5).logpdf(x)
   logits = two_gaussians.optimal_logit(settings, x)
-  assert logits == pytest.approx(log_density(-2) - log_density(2))
+  assert logits == pytest.approx(scipy.stats.norm(-2, 0.5).logpdf(x) - scipy.stats.norm(2, 0.5).logpdf(x))
   step = 1e-6
   numeric = (two_gaussians.sigmoid(logits - 16 * step) - two_gaussians.sigmoid(logits + 16 * step)) / (2 * step)
   assert two_gaussians.discriminator_slope(logits, -16.0) == pytest.approx(numeric, rel=1e-4, abs=1e-9)

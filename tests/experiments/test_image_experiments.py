@@ -1,7 +1,8 @@
-"""The experiments on images: 6, 7, 9, 11 and 13."""
+"""The experiments on images, and what they share: image_runs."""
 
-import json
+import functools
 import math
+import types
 
 import numpy as np
 import pytest
@@ -16,54 +17,20 @@ from experiments import (
   random_architectures,
   without_batch_norm,
 )
-from wgan_tf1 import networks
+from tests.experiments.settled import group
 from wgan_tf1.data import datasets
 
-MODULES = [clip_order, without_batch_norm, estimate_and_quality, overfitting, random_architectures]
-RUN = common.Run(lambda key, compute: compute(), 'nowhere')  # digits come with scikit-learn
-TINY = dict(dataset='digits', image_size=16, width=4, batch_size=8, generator_steps=3, seed=0)
+RUN = common.Run(lambda key, compute, config: compute(), 'nowhere')  # digits come with scikit-learn
+TINY = dict(
+  preset='blog-mnist', variant='clip', dataset='digits', image_size=16, width=4, batch_size=8, generator_steps=3, seed=0
+)
 
 
 def holds(module, index, numbers):
   return module.CLAIMS[index].holds(numbers)
 
 
-pytestmark = pytest.mark.usefixtures('own_architectures')
-
-
-@pytest.fixture(scope='module')
-def quick(tmp_path_factory):
-  """Returns a function: experiment -> its results with the quick settings, made once."""
-  made = {}
-
-  def results(module):
-    if module not in made:
-      out_dir = str(tmp_path_factory.mktemp(module.__name__.split('.')[-1]))
-      made[module] = common.run(module, True, out_dir, 'nowhere'), out_dir
-    return made[module]
-
-  return results
-
-
-@pytest.mark.parametrize(
-  'module', [pytest.param(m, marks=pytest.mark.xdist_group(m.__name__), id=m.__name__.split('.')[-1]) for m in MODULES]
-)
-def test_quick_results_are_written_and_decide_nothing(module, quick):
-  results, out_dir = quick(module)
-  name = module.__name__.split('.')[-1]
-  with open('%s/%s.json' % (out_dir, name)) as f:
-    assert json.load(f, parse_constant=pytest.fail) == json.loads(json.dumps(results))
-  with open('%s/%s.png' % (out_dir, name), 'rb') as f:
-    assert f.read(8) == b'\x89PNG\r\n\x1a\n'
-  assert {claim['verdict'] for claim in results['claims']} == {'not testable here'}
-  assert all(claim['measured'] for claim in results['claims'])
-  # Those of the full run are of the same form.
-  quick_names, full_names = set(module.SETTINGS['quick']), set(module.SETTINGS['full'])
-  assert full_names - quick_names <= {'architecture'}
-  assert quick_names - full_names <= {'architecture', 'classifier_steps', 'clip_value'}
-
-
-# What they share.
+# image_runs
 
 
 def test_median_filter_against_the_definition():
@@ -82,46 +49,38 @@ def test_rank_correlation_against_correlated_ranks():
   assert image_runs.rank_correlation([1, 2], [1, 2]) is None
 
 
-def test_settings_that_are_fields_reach_the_config():
-  config = image_runs.make_config(dict(TINY, scored_samples=5, runs=[]), RUN, 'gp', width=6)
-  assert (config.width, config.image_size, config.dataset, config.data_dir) == (6, 16, 'digits', 'nowhere')
-  assert config.penalty_weight == 10
-
-
-def test_samples_are_drawn_alike_at_every_call_and_however_many_at_once(monkeypatch):
-  config = image_runs.make_config(TINY, RUN, 'clip', generator_norm='batch')
-  with common.session_of(config) as (graph, session):
-    drawn = image_runs.draw(config, graph, session, 7)
-    np.testing.assert_array_equal(image_runs.draw(config, graph, session, 7), drawn)
-    monkeypatch.setattr(image_runs, 'SCORED_AT_ONCE', 3)
-    np.testing.assert_allclose(image_runs.draw(config, graph, session, 7), drawn, atol=1)
+def test_samples_are_drawn_alike_at_every_call_and_however_many_at_once():
+  with common.trainer(common.config(TINY, RUN, generator_norm='batch')) as trainer:
+    drawn = image_runs.draw(trainer, 7, 7)
+    np.testing.assert_array_equal(image_runs.draw(trainer, 7, 7), drawn)
+    np.testing.assert_allclose(image_runs.draw(trainer, 7, 3), drawn, atol=1)
   assert drawn.shape == (7, 16, 16, 1) and drawn.dtype == np.uint8 and drawn.std(0).max() > 0
 
 
 def test_a_run_is_scored_at_its_beginning_on_the_way_and_at_its_end():
-  config = image_runs.make_config(TINY, RUN, 'clip')
   counted = []
 
-  def score(config, graph, session):
-    counted.append(int(session.run(graph.global_step)))
+  def score(trainer):
+    counted.append(int(trainer.session.run(trainer.graph.global_step)))
     return dict(fid=float(len(counted)))
 
-  watch = lambda graph, session: int(session.run(graph.critic_step))
-  found = image_runs.train(config, score, 2, watch=watch)
+  def watch(trainer):
+    return int(trainer.session.run(trainer.graph.critic_step))
+
+  found = image_runs.train(common.config(TINY, RUN), score, 2, watch=watch)
   assert counted == found['steps'] == [0, 2, 3] and found['fid'] == [1, 2, 3]
   assert found['watched'] == [5, 10, 15] and len(found['estimate']) == 3 and not found['diverged']
 
 
 def test_a_run_that_diverges_says_so_and_ends():
-  config = image_runs.make_config(TINY, RUN, 'gp', critic_learning_rate=1e30, generator_steps=9)
-  found = image_runs.train(config, lambda *_: dict(fid=1.0), 1)
+  config = common.config(TINY, RUN, variant='gp', critic_learning_rate=1e30, generator_steps=9)
+  found = image_runs.train(config, lambda trainer: dict(fid=1.0), 1)
   assert found['diverged'] and found['steps'][0] == 0 and len(found['steps']) < 10
 
 
 @pytest.mark.parametrize('name, hidden', [('constant-blog', None), ('mlp-blog', 64)])
 def test_the_networks_that_only_experiments_use(name, hidden):
-  image_runs.add_architectures()
-  generator, critic = networks.ARCHITECTURES[name]
+  generator, critic = image_runs.architecture(name)
   with tf.Graph().as_default():
     made = generator(tf.zeros([2, 5]), shape=(16, 16, 1), width=4, norm='none', training=True)
     assert made.shape.as_list() == [2, 16, 16, 1]
@@ -133,7 +92,16 @@ def test_the_networks_that_only_experiments_use(name, hidden):
     assert shapes == [[5, 2 * 2 * 4]] + [[3, 3, 4, 4]] * 3 + [[3, 3, 1, 4]]
 
 
-# 6
+@pytest.mark.parametrize('name, units', [('blog', 2 * 2 * 8 * 4), ('constant-blog', 2 * 2 * 4)])
+def test_a_run_has_the_networks_of_its_architecture(name, units):
+  def watch(trainer):
+    return int(trainer.graph.generator_variables[0].shape[1])
+
+  config = common.config(TINY, RUN, architecture=name, generator_steps=1)
+  assert image_runs.train(config, lambda trainer: dict(fid=1.0), 1, watch=watch)['watched'] == [units]
+
+
+# estimate_and_quality
 
 
 def curves(estimate, fid, steps):
@@ -155,27 +123,27 @@ def test_analysis_of_an_estimate():
 
 @pytest.mark.parametrize('index, key', enumerate(['conv-clip', 'mlp-clip', 'conv-gp', 'mlp-gp']))
 def test_rule_of_an_estimate_that_follows(index, key):
-  of = lambda correlation: {'runs': {key: dict(correlation=correlation)}}
-  verdicts = [holds(estimate_and_quality, index, of(c)) for c in (0.71, 0.69, None)]
+  runs = [{'runs': {key: dict(correlation=correlation)}} for correlation in (0.71, 0.69, None)]
+  verdicts = [holds(estimate_and_quality, index, numbers) for numbers in runs]
   assert verdicts == [True, False, None] and holds(estimate_and_quality, index, {'runs': {}}) is None
 
 
 @pytest.mark.parametrize('index, key', [(4, 'conv-gan'), (5, 'mlp-gan')])
 def test_rule_of_an_estimate_that_does_not_follow(index, key):
-  of = lambda correlation, left: {'runs': {key: dict(correlation=correlation, fid_left=left)}}
-  verdicts = [holds(estimate_and_quality, index, of(*c)) for c in ((0.2, 0.4), (0.4, 0.4), (0.2, 0.6), (None, 0.4))]
+  found = [dict(correlation=c, fid_left=left) for c, left in ((0.2, 0.4), (0.4, 0.4), (0.2, 0.6), (None, 0.4))]
+  verdicts = [holds(estimate_and_quality, index, {'runs': {key: run}}) for run in found]
   assert verdicts == [True, False, None, None] and holds(estimate_and_quality, index, {'runs': {}}) is None
 
 
 def test_rule_of_a_failing_run():
-  of = lambda estimate, fid, diverged=False: {
-    'runs': {'failing-clip': dict(estimate_left=estimate, fid_left=fid, diverged=diverged)}
-  }
+  def of(estimate, fid, diverged=False):
+    return {'runs': {'failing-clip': dict(estimate_left=estimate, fid_left=fid, diverged=diverged)}}
+
   numbers = [of(0.6, 0.9), of(0.4, 0.9), of(0.6, 0.4), of(None, 0.9), of(0.6, 0.9, True), {'runs': {}}]
   assert [holds(estimate_and_quality, 6, n) for n in numbers] == [True, False, None, None, None, None]
 
 
-# 7
+# without_batch_norm
 
 
 @pytest.mark.parametrize(
@@ -190,31 +158,31 @@ def test_rule_of_a_failing_run():
 )
 def test_when_a_run_works(change, expected):
   found = dict(diverged=False, fid=[100, 50], coverage=[1, 10], entropy=[0, 1.8])
-  assert without_batch_norm.works(dict(found, **change)) == expected
+  least = without_batch_norm.SETTINGS['full']['works']
+  assert without_batch_norm.works(dict(found, **change), least) == expected
 
 
 def test_rules_of_generators_without_batch_norm():
-  of = lambda **works: {
-    'runs': {key.replace('_', '-').replace('--', '/'): [dict(works=w) for w in ws] for key, ws in works.items()}
-  }
-  assert holds(without_batch_norm, 0, of(batch_norm__gan=[1, 1], batch_norm__clip=[1, 1])) is True
-  assert holds(without_batch_norm, 0, of(batch_norm__gan=[1, 0], batch_norm__clip=[1, 1])) is False
-  assert holds(without_batch_norm, 0, of(batch_norm__gan=[1, 1])) is None
+  def verdict(index, works):
+    runs = {key: [dict(works=w) for w in of_seeds] for key, of_seeds in works.items()}
+    return holds(without_batch_norm, index, {'runs': runs})
+
+  assert verdict(0, {'batch-norm/gan': [1, 1], 'batch-norm/clip': [1, 1]}) is True
+  assert verdict(0, {'batch-norm/gan': [1, 0], 'batch-norm/clip': [1, 1]}) is False
+  assert verdict(0, {'batch-norm/gan': [1, 1]}) is None
   for index, kind in ((1, 'constant'), (2, 'mlp')):
-    pair = lambda gan, clip: of(**{kind + '__gan': gan, kind + '__clip': clip})
-    assert holds(without_batch_norm, index, pair([0, 0], [1, 1])) is True
-    assert holds(without_batch_norm, index, pair([0, 1], [1, 1])) is False
-    assert holds(without_batch_norm, index, pair([0, 0], [1, 0])) is False
-    assert holds(without_batch_norm, index, of(**{kind + '__gan': [0]})) is None
-  assert holds(without_batch_norm, 3, of(batch_norm__gp=[1], constant__gp=[1], mlp__gp=[1])) is True
-  assert holds(without_batch_norm, 3, of(batch_norm__gp=[1], constant__gp=[1], mlp__gp=[0])) is False
+    for gan, clip, expected in (([0, 0], [1, 1], True), ([0, 1], [1, 1], False), ([0, 0], [1, 0], False)):
+      assert verdict(index, {kind + '/gan': gan, kind + '/clip': clip}) is expected
+    assert verdict(index, {kind + '/gan': [0]}) is None
+  assert verdict(3, {'batch-norm/gp': [1], 'constant/gp': [1], 'mlp/gp': [1]}) is True
+  assert verdict(3, {'batch-norm/gp': [1], 'constant/gp': [1], 'mlp/gp': [0]}) is False
 
 
-# 9
+# overfitting
 
 
 def test_subset_of_the_training_images():
-  dataset = datasets.load(image_runs.make_config(TINY, RUN, 'gp'))
+  dataset = datasets.load(common.config(TINY, RUN))
   part = overfitting.subset(dataset, 40)
   everything = {image.tobytes() for image in dataset.train}
   assert len(part.train) == len(part.train_labels) == 40 and {image.tobytes() for image in part.train} <= everything
@@ -230,12 +198,12 @@ def test_the_same_images_have_the_same_estimate(monkeypatch):
   """Both estimates are of the same generated images, so that only the real ones can part them."""
   subset = overfitting.subset
   monkeypatch.setattr(overfitting, 'subset', lambda *a: subset(*a)._replace(validation=subset(*a).train))
-  settings = dict(overfitting.SETTINGS['quick'], constraints=['gp'])
+  settings = dict(overfitting.SETTINGS['quick'], variants={'gp': {}})
   found = overfitting.measure(settings, RUN)['runs']['gp']
   assert found['train'] == found['validation'] and len(found['train']) == 3 and found['gap'] == 0
 
 
-@pytest.mark.xdist_group(overfitting.__name__)  # with the results that it looks at
+@group(overfitting)
 def test_held_out_images_have_their_own_estimate(quick):
   found = quick(overfitting)[0]['numbers']['runs']['gp']
   assert found['steps'] == [4, 8, 12] and found['train'] != found['validation']
@@ -253,15 +221,17 @@ def test_analysis_of_overfitting():
 
 
 def test_rules_of_overfitting():
-  of = lambda gap, train, validation: dict(gap=gap, trends=dict(train=train, validation=validation), diverged=False)
-  runs = lambda *a: {'runs': {'gp': of(*a), 'clip': of(*a)}}
+  def runs(gap, train, validation):
+    found = dict(gap=gap, trends=dict(train=train, validation=validation), diverged=False)
+    return {'runs': {'gp': found, 'clip': found}}
+
   for index in (0, 1):
     assert [holds(overfitting, index, runs(gap, 0, 0)) for gap in (0.2, 0.19, None)] == [True, False, None]
   trends = [(0.5, -0.5), (0.4, -0.5), (0.5, -0.4), (None, -0.5)]
   assert [holds(overfitting, 2, runs(0.5, *t)) for t in trends] == [True, False, False, None]
 
 
-# 11
+# clip_order
 
 
 @pytest.mark.parametrize(
@@ -269,22 +239,23 @@ def test_rules_of_overfitting():
 )
 def test_where_weights_stand_in_each_order(order, outside, gamma_free):
   """The race is lost every time, as the clip does not wait for gradients, which the update needs."""
-  config = image_runs.make_config(
-    TINY, RUN, 'clip', architecture='mlp', width=8, critic_norm='batch', clip_value=0.2, generator_steps=6,
+  config = common.config(
+    TINY, RUN, architecture='mlp', width=8, critic_norm='batch', clip_value=0.2, generator_steps=6,
     clip_order='after' if order == 'after' else 'before',
   )  # fmt: skip
   tops = []
 
-  def watch(graph, session):
-    values = session.run([tf.reduce_max(tf.abs(v.read_value())) for v in graph.critic_variables])
-    of = lambda wanted: max(x for x, v in zip(values, graph.critic_variables) if clip_order.is_gamma(v) == wanted)
-    tops.append((of(False), of(True)))
-    return float(session.run(clip_order.largest_weight(graph)))
+  def watch(trainer):
+    variables = trainer.graph.critic_variables
+    largest = [np.abs(value).max() for value in trainer.session.run(variables)]
+    of_gamma = [clip_order.is_gamma(v) for v in variables]
+    tops.append([max(x for x, gamma in zip(largest, of_gamma) if gamma == wanted) for wanted in (False, True)])
+    return clip_order.largest_weight(trainer)
 
-  change = lambda config, graph: clip_order.reordered(order, config, graph)
-  found = image_runs.train(config, lambda *_: dict(fid=1.0), 10, change, watch)
-  assert clip_order.summary(found, 0.2)['outside'] == outside
-  np.testing.assert_allclose(found['watched'], [weights for weights, _ in tops])
+  change = functools.partial(clip_order.reordered, order, 0.2)
+  found = image_runs.train(config, lambda trainer: dict(fid=1.0), 10, change, watch)
+  assert clip_order.summary(found, 0.2, 1e-5)['outside'] == outside
+  np.testing.assert_allclose(found['watched'], [weights for weights, _ in tops], rtol=1e-5)
   # From 1, where it begins, the clip takes it to the bound at once.
   assert all((gamma > 0.9) == gamma_free for _, gamma in tops)
 
@@ -292,13 +263,15 @@ def test_where_weights_stand_in_each_order(order, outside, gamma_free):
 def test_summary_of_a_run():
   found = dict(watched=[0.01, 0.01000001, 0.0102, 0.009], estimate=[9, 8, 7, 6, 5, 4, 3, 1], diverged=False)
   expected = dict(updates=4, outside=1, excess=pytest.approx(0.02), estimate=2, diverged=False)
-  assert clip_order.summary(found, 0.01) == expected
+  assert clip_order.summary(found, 0.01, 1e-5) == expected
   empty = dict(watched=[], estimate=[], diverged=True)
-  assert clip_order.summary(empty, 0.01) == dict(updates=0, outside=0, excess=0, estimate=0, diverged=True)
+  assert clip_order.summary(empty, 0.01, 1e-5) == dict(updates=0, outside=0, excess=0, estimate=0, diverged=True)
 
 
 def test_rules_of_the_clip_order():
-  of = lambda fid=10, estimate=1, outside=0: [dict(fid=fid, estimate=estimate, outside=outside)] * 2
+  def of(fid=10, estimate=1, outside=0):
+    return [dict(fid=fid, estimate=estimate, outside=outside)] * 2
+
   inside = {'runs': {'plain-after': of(), 'plain-race': of(), 'plain-before': of(outside=3)}}
   assert holds(clip_order, 0, inside) is True and holds(clip_order, 1, inside) is True
   raced = {'runs': {'plain-after': of(outside=1), 'plain-race': of(outside=1)}}
@@ -313,14 +286,15 @@ def test_rules_of_the_clip_order():
     assert holds(clip_order, index, {'runs': {'bn-after': of()}}) is None
 
 
-# 13
+# random_architectures
 
 
 def test_architectures_are_drawn_evenly_and_alike_at_every_call():
-  drawn = [random_architectures.sample(0, i) for i in range(600)]
-  assert drawn[:5] == [random_architectures.sample(0, i) for i in range(5)]
-  assert drawn[:5] != [random_architectures.sample(1, i) for i in range(5)]
-  for name, choices in random_architectures.CHOICES.items():
+  settings = random_architectures.SETTINGS['full']
+  drawn = [random_architectures.sample(settings, i) for i in range(600)]
+  assert drawn[:5] == [random_architectures.sample(settings, i) for i in range(5)]
+  assert drawn[:5] != [random_architectures.sample(dict(settings, seed=1), i) for i in range(5)]
+  for name, choices in settings['choices'].items():
     shares = [np.mean([a[name] == choice for a in drawn]) for choice in choices]
     np.testing.assert_allclose(shares, 1 / len(choices), atol=4 * math.sqrt(0.25 / 600))
 
@@ -348,19 +322,20 @@ def test_depth_counts_the_layers(depth):
 def test_the_softplus_of_the_table():
   x = np.linspace(-3, 3, 7)
   with tf.Graph().as_default(), tf.Session() as session:
-    found = session.run(random_architectures._activation('softplus')(tf.constant(x)))
+    found = session.run(random_architectures.activation('softplus', tf.constant(x)))
   np.testing.assert_allclose(found, np.log1p(np.exp(2 * x + 2)) / 2 - 1)
 
 
 def test_table_of_successes(monkeypatch):
   scores = {'gan': [5, 1, 3], 'clip': [1, 1, 1], 'gp': [5, 4, 2]}
-  scored = lambda variant, i: dict(inception_score=scores[variant][i], diverged=(variant, i) == ('gp', 1))
-  run = common.Run(lambda key, _: scored(key.split('-')[0], int(key.split('-')[1])), 'nowhere')
-  scorer = lambda: None
-  scorer.protocol = {}
-  monkeypatch.setattr(image_runs, 'scorer', lambda *_: scorer)
+
+  def part(key, compute, config):
+    variant, index = key.split('-')
+    return dict(inception_score=scores[variant][int(index)], diverged=key == 'gp-1')
+
+  monkeypatch.setattr(image_runs, 'Scorer', lambda settings, run: types.SimpleNamespace(protocol={}))
   settings = dict(random_architectures.SETTINGS['full'], architectures=3, thresholds=[2, 5], success=3)
-  numbers = random_architectures.measure(settings, run)
+  numbers = random_architectures.measure(settings, common.Run(part, 'nowhere'))
   assert numbers['table'] == [
     dict(threshold=2, gan=2, clip=0, gp=2, only_gan=0, only_gp=0, both=2, neither=1),
     dict(threshold=5, gan=1, clip=0, gp=1, only_gan=0, only_gp=0, both=1, neither=2),

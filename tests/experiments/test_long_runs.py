@@ -1,8 +1,11 @@
+"""long_runs: its rules, and what it reads of a run."""
+
 import json
 
 import pytest
 
-from experiments import common, long_runs
+from experiments import long_runs
+from tests.experiments.settled import group
 
 
 def _numbers(**kwargs):
@@ -36,13 +39,11 @@ def test_rules_are_decided(kwargs, verdicts):
 def test_of_a_step_measured_twice_the_last_counts_and_gaps_are_left_out(tmp_path):
   rows = [(1, 'a', 1.0), (2, 'a', 2.0), (1, 'a', 3.0), (1, 'b', None), (2, 'b', 4.0), (1, 'c', 5.0), (2, 'c', 6.0)]
   (tmp_path / 'm').write_text(''.join(json.dumps(dict(step=s, metric=m, value=v)) + '\n' for s, m, v in rows))
-  assert long_runs._series(str(tmp_path / 'm')) == {'step': [1, 2], 'a': [3.0, 2.0], 'c': [5.0, 6.0]}
+  assert long_runs.series(str(tmp_path / 'm')) == {'step': [1, 2], 'a': [3.0, 2.0], 'c': [5.0, 6.0]}
 
 
-def test_a_quick_run(tmp_path, monkeypatch):
-  monkeypatch.chdir(tmp_path)
-  result = common.run(long_runs, True, str(tmp_path / 'out'), 'data')
-  assert [result['numbers'][v]['step'] for v in long_runs.VARIANTS] == [[2, 4], [2, 4]]
-  assert len(result['numbers']['gp']['earth_movers_distance']) == 2
-  assert (tmp_path / 'out' / 'long_runs.png').stat().st_size > 10000
-  assert {claim['verdict'] for claim in result['claims']} == {'not testable here'}
+@group(long_runs)
+def test_a_quick_run_is_measured_on_the_way(quick):
+  numbers = quick(long_runs)[0]['numbers']
+  assert [numbers[variant]['step'] for variant in long_runs.VARIANTS] == [[2, 4], [2, 4]]
+  assert len(numbers['gp']['earth_movers_distance']) == 2

@@ -1,40 +1,15 @@
 """The experiments on toys and on momentum, in their quick settings, against closed forms and slow computations."""
 
-import functools
-import importlib
-import json
 import math
-import os
 
 import numpy as np
 import pytest
 
 from experiments import common, gradient_norms, mode_coverage, momentum, penalty_sides, value_surfaces
+from tests.experiments.settled import group
 from wgan_tf1 import config as configs
-from wgan_tf1 import networks
-from wgan_tf1.data import batches, datasets
+from wgan_tf1.data import datasets, points
 from wgan_tf1.evaluation import published
-
-# Each experiment runs once, for all of its tests: with xdist, in one process.
-_MODULES = [gradient_norms, mode_coverage, momentum, penalty_sides, value_surfaces]
-
-
-pytestmark = pytest.mark.usefixtures('own_architectures')
-
-
-@pytest.fixture(scope='module')
-def quick(tmp_path_factory):
-  """quick(module): what the experiment gives in its quick settings, and where it wrote it."""
-  out_dir = str(tmp_path_factory.mktemp('results'))
-  return functools.lru_cache(None)(lambda module: (common.run(module, True, out_dir, 'data'), out_dir))
-
-
-def _in_group(module):
-  return pytest.param(module, marks=pytest.mark.xdist_group('experiment-' + module.__name__))
-
-
-def _group(module):
-  return pytest.mark.xdist_group('experiment-' + module.__name__)
 
 
 def _claim(module, words):
@@ -42,32 +17,10 @@ def _claim(module, words):
   return claim
 
 
-@pytest.mark.parametrize('module', [_in_group(module) for module in _MODULES])
-def test_quick_settings_write_finite_json_and_a_picture(quick, module):
-  result, out_dir = quick(module)
-  name = module.__name__.split('.')[-1]
-  with open(os.path.join(out_dir, name + '.json')) as f:
-    assert json.load(f, parse_constant=pytest.fail) == result
-  assert {claim['verdict'] for claim in result['claims']} == {'not testable here'}
-  assert all(claim['measured'] and 'nan' not in claim['measured'] for claim in result['claims'])
-  with open(os.path.join(out_dir, name + '.png'), 'rb') as f:
-    assert f.read(8) == b'\x89PNG\r\n\x1a\n'
-
-
-@pytest.mark.parametrize('module', _MODULES)
-def test_full_settings_make_configs(module):
-  """A misspelt setting would be found only after an hour's run."""
-  full, small = module.SETTINGS['full'], module.SETTINGS['quick']
-  assert set(full) == set(small)
-  assert importlib.import_module(module.__name__).TITLE
-  for critic in full.get('critics', []):
-    configs.make('toy-swissroll', fixed_generator=True, width=full['width'], **critic)
-
-
 # --- value surfaces
 
 
-@_group(value_surfaces)
+@group(value_surfaces)
 def test_estimates_over_the_largest_gradient_are_below_the_exact_distance(quick):
   numbers = quick(value_surfaces)[0]['numbers']
   exact = numbers['exact']['8gaussians']
@@ -78,7 +31,7 @@ def test_estimates_over_the_largest_gradient_are_below_the_exact_distance(quick)
     assert len(critic['surface']) == value_surfaces.SETTINGS['quick']['surface'] ** 2
 
 
-@_group(value_surfaces)
+@group(value_surfaces)
 def test_exact_distance_is_below_the_mean_noise_but_for_its_bias(quick):
   # Moving each point by its own noise is one plan: E |N(0, I)| = sqrt(pi / 2) in the plane.
   exact = quick(value_surfaces)[0]['numbers']['exact']['8gaussians']
@@ -88,7 +41,7 @@ def test_exact_distance_is_below_the_mean_noise_but_for_its_bias(quick):
 
 def test_noised_samples_are_of_other_points_and_n_0_1():
   dataset = datasets.load(configs.make('toy-8gaussians'))
-  real, noised = value_surfaces._samples(dataset, 1000, 3)
+  real, noised = value_surfaces.samples_of(dataset, 1000, 3)
   assert real.shape == noised.shape == (3, 1000, 2)
   assert not set(map(tuple, real.reshape(-1, 2))) & set(map(tuple, noised.reshape(-1, 2)))
   # Ring of radius sqrt(2): variance 1 along each axis, and the noise's 1.
@@ -97,7 +50,7 @@ def test_noised_samples_are_of_other_points_and_n_0_1():
 
 
 def test_grid_runs_row_by_row_from_below():
-  np.testing.assert_array_equal(value_surfaces._grid(1.0, 2), [[-1, -1], [1, -1], [-1, 1], [1, 1]])
+  np.testing.assert_array_equal(value_surfaces.grid_of(1.0, 2), [[-1, -1], [1, -1], [-1, 1], [1, 1]])
 
 
 def _surfaces(clip_share, penalty_share, clip_estimate=0.001, penalty_estimate=0.9):
@@ -143,15 +96,15 @@ def test_line_leaves_out_layers_without_gradient():
 
 def test_norms_of_both_halves_and_far_below_float32():
   half = [np.full([2, 2], 1e-30, np.float32), np.full([1, 4], 2.0, np.float32)]
-  norms = gradient_norms._norms(half + [3 * g for g in half], 2)
+  norms = gradient_norms.norms_of(half + [3 * g for g in half])
   assert norms == pytest.approx([math.sqrt(4 + 36) * 1e-30, math.sqrt(4 + 36) * 2], rel=1e-6)
 
 
 def test_shares_at_the_bounds():
-  assert gradient_norms._shares(np.array([-1, -0.95, 0, 0.5, 0.89, 0.91, 1, 1])) == (0.25, 0.375)
+  assert gradient_norms.shares(np.array([-1, -0.95, 0, 0.5, 0.89, 0.91, 1, 1]), 0.1) == (0.25, 0.375)
 
 
-@_group(gradient_norms)
+@group(gradient_norms)
 def test_clipped_weights_are_within_the_bound_and_the_histogram_is_of_all(quick):
   critics = quick(gradient_norms)[0]['numbers']['critics']
   assert critics['c = 0.01']['largest'] == pytest.approx(0.01, rel=1e-6) and critics['penalty']['largest'] > 0.1
@@ -161,18 +114,16 @@ def test_clipped_weights_are_within_the_bound_and_the_histogram_is_of_all(quick)
     assert critic['share_low'] == pytest.approx(sum(critic['histogram'][:2]), abs=0.01)  # two bins are a tenth
 
 
-@_group(gradient_norms)
 def test_gradient_norms_against_backpropagation_by_hand():
   """One ReLU layer: the gradient of -mean f(real) + mean f(fake) is -+ output weights / batch, at every sample."""
   import tensorflow.compat.v1 as tf
 
-  networks.ARCHITECTURES['deep-toy'] = gradient_norms._networks(1)
-  config = configs.make('toy-swissroll', 'clip', architecture='deep-toy', width=4, batch_size=8)
-  with common.session_of(config) as (graph, session):
-    gradients = tf.gradients(graph.scalars['critic_loss'], tf.get_collection('activations')[:2])
-    found = gradient_norms._norms(session.run(gradients, {graph.real: np.ones([8, 2])}), 1)
-    (output,) = [v for v in graph.critic_variables if v.op.name == 'critic/dense/weights']
-    norm = np.linalg.norm(session.run(output))
+  config = configs.make('toy-swissroll', 'clip', width=4, batch_size=8)
+  with common.trainer(config, architecture=gradient_norms.networks_of(1)) as trainer:
+    gradients = tf.gradients(trainer.graph.scalars['critic_loss'], tf.get_collection('activations')[:2])
+    found = gradient_norms.norms_of(trainer.session.run(gradients, trainer.critic_feed(np.ones([8, 2]))))
+    (output,) = [v for v in trainer.graph.critic_variables if v.op.name == 'critic/dense/weights']
+    norm = np.linalg.norm(trainer.session.run(output))
   assert found == pytest.approx([norm * math.sqrt(16) / 8], rel=1e-5)
 
 
@@ -216,12 +167,12 @@ def test_cosine():
 
 
 def test_unstable_steps():
-  assert momentum.unstable([1, 1, 1, 2.1, 1.9, 1.0, 0.4], 3).tolist() == [False] * 3 + [True, False, False, True]
-  assert momentum.unstable([-1, -1, -1], 2).tolist() == [False, False, True]  # an estimate below 0 is not one
-  assert not momentum.unstable([5, 1], 2).any()
+  assert momentum.unstable([1, 1, 1, 2.1, 1.9, 1.0, 0.4], 3, 2.0).tolist() == [False] * 3 + [True, False, False, True]
+  assert momentum.unstable([-1, -1, -1], 2, 2.0).tolist() == [False, False, True]  # an estimate below 0 is not one
+  assert not momentum.unstable([5, 1], 2, 2.0).any()
 
 
-@_group(momentum)
+@group(momentum)
 def test_first_step_of_adam_has_the_same_cosine_whatever_its_momentum(quick):
   # The first moment is bias-corrected, so that beta1 comes in with the second step.
   runs = {run['optimizer']: run for run in quick(momentum)[0]['numbers']['runs']}
@@ -237,12 +188,11 @@ def test_cosine_of_the_first_step_of_rmsprop_against_its_formula():
 
   config = configs.make('blog-mnist', 'clip', dataset='digits', width=2, batch_size=8, generator_steps=1,
                         critic_steps=1, clip_order='before', critic_learning_rate=0.05)  # fmt: skip
-  found = momentum._train(config)['first_cosine']
-  dataset = datasets.load(config)
-  with common.session_of(config) as (graph, session):
-    session.run(graph.before_critic)
-    gradient = tf.gradients(graph.scalars['critic_loss'], graph.critic_variables)
-    parts = session.run(gradient, {graph.real: batches.batch(config, dataset, 0).real})
+  found = momentum.train(config)['first_cosine']
+  with common.trainer(config) as trainer:
+    trainer.session.run(trainer.graph.before_critic)
+    gradient = tf.gradients(trainer.graph.scalars['critic_loss'], trainer.graph.critic_variables)
+    parts = trainer.session.run(gradient, trainer.feed())
   gradient = np.concatenate([part.ravel() for part in parts]).astype(np.float64)
   step = -gradient / np.sqrt(0.9 + 0.1 * gradient**2 + 1e-10)
   # The step is the difference of float32 weights, much larger than itself: it is rounded.
@@ -285,7 +235,7 @@ def test_rules_of_momentum(words, counts, unstable, share, holds):
 # --- mode coverage
 
 
-@_group(mode_coverage)
+@group(mode_coverage)
 def test_real_points_are_of_the_closed_forms_quality(quick):
   numbers = quick(mode_coverage)[0]['numbers']
   real = numbers['real']['25gaussians']
@@ -294,7 +244,7 @@ def test_real_points_are_of_the_closed_forms_quality(quick):
   assert real['share'] == pytest.approx(1 - math.exp(-4.5), abs=0.03)
 
 
-@_group(mode_coverage)
+@group(mode_coverage)
 def test_runs_of_every_variant_and_seed(quick):
   runs = quick(mode_coverage)[0]['numbers']['runs']['25gaussians']
   assert {variant: len(seeds) for variant, seeds in runs.items()} == {'clip': 2, 'gp': 2, 'gan': 2}
@@ -307,8 +257,6 @@ def test_runs_of_every_variant_and_seed(quick):
 def test_toys_are_the_tables_mixtures_up_to_scale():
   rows = {(row['dataset'], row['protocol'].get('sigma')) for row in published.rows()
           if row['metric'] == 'modes_captured'}  # fmt: skip
-  from wgan_tf1.data import points
-
   radius = np.linalg.norm(points.mode_centres('8gaussians'), axis=1)
   assert points.mode_deviation('8gaussians') / radius == pytest.approx([0.01] * 8, rel=1e-4)
   spacing = np.diff(np.unique(points.mode_centres('25gaussians')[:, 0]))
@@ -317,15 +265,19 @@ def test_toys_are_the_tables_mixtures_up_to_scale():
 
 
 def test_published_rows_are_found():
-  rows = mode_coverage._published('8gaussians')
+  rows = mode_coverage.of_tables('8gaussians')
   assert {'GAN', 'VEEGAN', 'PacGAN 4'} <= {row['system'] for row in rows}
   assert {row['what'] for row in rows} == {'modes', 'shares'}
 
 
 def _coverage(clip, gp, gan, published=3.0, shares=(0.1, 0.9)):
-  seeds = lambda modes, share: [dict(modes=[0, modes], shares=[0.0, share + i / 100]) for i in range(5)]
+  final = {'clip': (clip, shares[0]), 'gp': (gp, shares[1]), 'gan': (gan, 0.5)}
+  runs = {
+    variant: [dict(modes=[0, modes], shares=[0.0, share + i / 100]) for i in range(5)]
+    for variant, (modes, share) in final.items()
+  }
   return {
-    'runs': {'8gaussians': {'clip': seeds(clip, shares[0]), 'gp': seeds(gp, shares[1]), 'gan': seeds(gan, 0.5)}},
+    'runs': {'8gaussians': runs},
     'modes': {'8gaussians': 8},
     'published': {'8gaussians': [dict(system='GAN', what='modes', value=published, source='')]},
   }
@@ -351,7 +303,7 @@ def test_rules_of_mode_coverage(words, numbers, holds):
 # --- one side and two
 
 
-@_group(penalty_sides)
+@group(penalty_sides)
 def test_distances_lie_above_zero_and_sides_differ(quick):
   numbers = quick(penalty_sides)[0]['numbers']
   runs = numbers['runs']['8gaussians']
