@@ -37,7 +37,7 @@ SETTINGS = {
   ),
   'quick': dict(
     image_runs.SCORED_QUICK, **_COMMON, batch_size=8, generator_steps=2, architectures=1, thresholds=[1.1, 2, 3],
-    seed=33,
+    seed=97,
   ),
 }  # fmt: skip
 

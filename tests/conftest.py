@@ -38,14 +38,3 @@ def running():
       yield graph, session
 
   return run
-
-
-@pytest.fixture(scope='module')
-def own_architectures():
-  """What an experiment adds to the table of networks, it adds to a copy: the other tests see the package's own."""
-  from wgan_tf1 import networks
-
-  known = networks.ARCHITECTURES
-  networks.ARCHITECTURES = dict(known)
-  yield
-  networks.ARCHITECTURES = known
