@@ -203,7 +203,7 @@ CLAIMS = [
   _claim_of('gaussians', 'clip', "A clipped critic's estimate is W between Gaussians, up to a factor.",
             'WGAN, equation 2'),
   _claim_of('gaussians', 'gp', "So is a penalised critic's.", 'WGAN-GP, section 4'),
-  common.Claim('A discriminator trained between the lines finds JS at its bound, log 2, at whatever distance but 0.',
+  common.Claim('A discriminator trained between the lines finds JS at its bound, log 2, at every distance but 0.',
                'WGAN, section 2 and figure 4',
                'on held-out points, its estimate is at least 90 % of log 2 at every distance above 0, and below 10 % '
                'at 0', _at_bound, _said_at_bound),

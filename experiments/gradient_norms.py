@@ -3,7 +3,6 @@
 Critic and generator are MLPs of 12 ReLU layers without batch norm, trained on the Swiss roll.
 """
 
-from functools import partial
 from typing import Any, List, Tuple
 
 import numpy as np
@@ -155,20 +154,22 @@ def _two_bounds(numbers):
   return clipped >= 0.2 and penalised['share_low'] + penalised['share_high'] <= 0.1
 
 
-def _of_each(form, values, separator, numbers):
-  return separator.join(form % (label, *values(critic)) for label, critic in numbers['critics'].items())
+def _said_slopes(numbers):
+  found = [(label, np.exp(-c['slope']), c['r_squared']) for label, c in numbers['critics'].items()]
+  return '; '.join('%s: times %.2g a layer towards the input, R^2 %.2f' % each for each in found)
 
 
-_said_spans = partial(_of_each, '%s %.3g', lambda critic: [_span(critic)], ', ')
-_said_slopes = partial(
-  _of_each, '%s: times %.2g a layer towards the input, R^2 %.2f', lambda c: (np.exp(-c['slope']), c['r_squared']), '; '
-)
-_said_shares = partial(
-  _of_each,
-  '%s: %.2f and %.2f (%.2f together after the first update)',
-  lambda c: (c['share_low'], c['share_high'], c['share_at_first']),
-  '; ',
-)
+def _said_spans(numbers):
+  spans = ['%s %.3g' % (label, _span(critic)) for label, critic in numbers['critics'].items()]
+  return 'largest over smallest norm: ' + ', '.join(spans)
+
+
+def _said_shares(numbers):
+  shown = ('share_low', 'share_high', 'share_at_first')
+  found = [(label, *(c[name] for name in shown)) for label, c in numbers['critics'].items()]
+  return '; '.join('%s: %.2f and %.2f (%.2f together after the first update)' % each for each in found)
+
+
 CLAIMS = [
   common.Claim("under clipping the gradient of the critic's loss grows or decays exponentially with depth",
                'WGAN-GP (1704.00028) section 3.2, figure 1b left',
@@ -178,8 +179,7 @@ CLAIMS = [
   common.Claim('with the penalty it stays about the same in all layers',
                'WGAN-GP (1704.00028) section 3.2, figure 1b left',
                'largest over smallest norm of the layers below 10',
-               lambda numbers: _span(numbers['critics']['penalty']) < 10,
-               lambda numbers: 'largest over smallest norm: ' + _said_spans(numbers)),
+               lambda numbers: _span(numbers['critics']['penalty']) < 10, _said_spans),
   common.Claim('clipping pushes the weights to its two bounds, the penalty does not',
                'WGAN-GP (1704.00028) section 3.1, figure 1b right',
                'for every c, at least 0.2 of the weights within a tenth of the largest magnitude at either end; with '

@@ -14,9 +14,9 @@ from wgan_tf1.config import Config
 from wgan_tf1.data import datasets
 from wgan_tf1.evaluation import metrics
 
-# The MNIST post's networks at an eighth of their width. A clipped layer of an eighth of the width passes on an eighth
-# as much: hence the bound, five times the paper's. With the paper's bound and the post preset's learning rate nothing
-# was learnt in 300 updates: hence the learning rates too.
+# For the MNIST post's networks at an eighth of their width. A clipped layer of an eighth of the width passes on an
+# eighth as much, so the bound is five times the paper's. With the paper's bound and the post preset's learning rate
+# nothing was learnt in 300 updates, so the learning rates are higher too.
 VARIANTS: Dict[str, common.Json] = {
   'gan': dict(learning_rate=1e-3),
   'clip': dict(learning_rate=3e-3, clip_value=0.05),

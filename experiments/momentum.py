@@ -43,7 +43,7 @@ def unstable(estimates: np.ndarray, window: int, factor: float) -> np.ndarray:
 
   Args:
     estimates: float [steps].
-    window: steps; the first so many are never unstable, for want of a past.
+    window: steps; the first so many have no past, and are never unstable.
     factor: an estimate leaves its past if it is below 1 / `factor` of the median, or above `factor` times it.
 
   Returns:
@@ -53,7 +53,7 @@ def unstable(estimates: np.ndarray, window: int, factor: float) -> np.ndarray:
   found = np.zeros(len(estimates), bool)
   for step in range(window, len(estimates)):
     median = np.median(estimates[step - window : step])
-    found[step] = not median / factor <= estimates[step] <= median * factor  # nothing is within a median below 0
+    found[step] = not median / factor <= estimates[step] <= median * factor  # after a median below 0, all are
   return found
 
 

@@ -151,11 +151,8 @@ def section(
     lines += ['The settings have changed since this was measured. %s measures it again.' % command, '']
   if picture:
     lines += ['![%s](%s)' % (result['title'], picture), '']
-  claims = [
-    [claim['text'], claim['source'], claim.get('published', 'no number'), claim['measured'], claim['rule'],
-     '**%s**' % claim['verdict']]
-    for claim in result['claims']
-  ]  # fmt: skip
+  cells = ('text', 'source', 'published', 'measured', 'rule')
+  claims = [[claim[name] for name in cells] + ['**%s**' % claim['verdict']] for claim in result['claims']]
   lines += table(['claim', 'source', 'published', 'measured', 'rule, set before the run', 'verdict'], claims)
   remarks = getattr(script, 'REMARKS', '')
   settings = '; '.join('%s: %s' % (name, said(value)) for name, value in sorted(result['settings'].items()))
