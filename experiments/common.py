@@ -13,10 +13,10 @@ and ends with `if __name__ == '__main__': common.main(__name__)`; `run` writes N
 Where `numbers` has 'rows', a list of dict as in wgan_tf1/evaluation/published.json, RESULTS.md puts them beside those.
 
 Only a change of SETTINGS makes `run` measure again. So every constant that changes a number must be there; only the
-thresholds of the claims, and what a picture needs, may be elsewhere. In particular, each field that an experiment gives a `Config`,
-except data_dir and run_dir, must be found in SETTINGS with its value, at any depth: under the name of the field, or
-under its plural as a member of a list, or as a key or a value of a dict (a seed in seeds, a variant in variants).
-learning_rate stands for generator_learning_rate and critic_learning_rate. tests/experiments checks this.
+thresholds of the claims, and what a picture needs, may be elsewhere. In particular, each field that an experiment gives
+a `Config`, except data_dir and run_dir, must be found in SETTINGS with its value, at any depth: under the name of the
+field, or under its plural, as a member of a list, or as a key or a value of a dict (a seed in seeds, a variant in
+variants). learning_rate stands for generator_learning_rate and critic_learning_rate. tests/experiments checks this.
 """
 
 import contextlib

@@ -151,7 +151,8 @@ def _draw_plan(axes, plan, row):
     axes.annotate('', (distance, j), (0, i), arrowprops=dict(arrowstyle='->', color='C0', lw=1.5))
     axes.text(-0.06, i, 'abc'[i], ha='right', va='center')
     axes.text(distance + 0.06, i, 'ABC'[i], ha='left', va='center')
-    axes.plot([0, distance], [i, i], 'o', color='C2')
+    axes.plot(0, i, 'o', color='C2')
+    axes.plot(distance, i, 'o', color='C3')
   axes.set(xlim=(-0.3, distance + 0.3), ylim=(-0.35, 2.35), xlabel='position', yticks=[0, 1, 2])
   axes.set_title('plan %s: cost %.3g' % (', '.join(map(''.join, zip('abc', plan))), row['plans'][plan]), fontsize=10)
 

@@ -151,8 +151,10 @@ def section(
     lines += ['The settings have changed since this was measured. %s measures it again.' % command, '']
   if picture:
     lines += ['![%s](%s)' % (result['title'], picture), '']
-  cells = ('text', 'source', 'published', 'measured', 'rule')
-  claims = [[claim[name] for name in cells] + ['**%s**' % claim['verdict']] for claim in result['claims']]
+  claims = []
+  for claim in result['claims']:
+    cells = [claim.get(name, 'no number') for name in ('text', 'source', 'published', 'measured', 'rule')]
+    claims.append([*cells, '**%s**' % claim['verdict']])
   lines += table(['claim', 'source', 'published', 'measured', 'rule, set before the run', 'verdict'], claims)
   remarks = getattr(script, 'REMARKS', '')
   settings = '; '.join('%s: %s' % (name, said(value)) for name, value in sorted(result['settings'].items()))
