@@ -94,7 +94,7 @@ def build_graph(
   fed = inputs.make(config, *counters, replica)
   batch = _towers(config, pair, fed, devices, check=replica.combine is None)
   state = tf.global_variables('generator/') + batch.critic_variables  # listed before the optimizers add their slots
-  train_critic, before_critic = _critic_update(config, batch, *counters, replica)
+  train_critic, before_critic = _critic_update(config, batch, fed, *counters, replica)
   train_generator, averages = _generator_update(config, batch, counters[0], replica)
   with tf.name_scope('samples'), _from_averages(averages):
     if config.fixed_generator:
@@ -222,15 +222,15 @@ def _checked(tensor: Any, name: str) -> Any:
 
 
 def _critic_update(
-  config: Config, batch: _Batch, global_step: Any, critic_step: Any, replica: towers.Replica
+  config: Config, batch: _Batch, fed: Dict[str, Any], global_step: Any, critic_step: Any, replica: towers.Replica
 ) -> Tuple[Any, Any]:
   """Returns (train_critic, before_critic): Algorithm 1, lines 3 to 7 of WGAN, 4 to 9 of WGAN-GP."""
   with tf.name_scope('train_critic'):
     rate = optimizers.decayed(config.critic_learning_rate, config.learning_rate_decay_steps, global_step)
     loss, gradients = _combined(replica.combine, batch, 'critic_loss', batch.critic_gradients)
-    with tf.control_dependencies([_same_count(batch.tower.real, batch.tower.fake)]):
-      loss = tf.identity(loss)
-    train = _update(optimizers.make(config, rate), loss, gradients, batch.critic_variables, critic_step)
+    # The inputs' rows are counted: another use of the samples would change how TensorFlow 2 fuses the layers.
+    ready = [loss, _same_count(fed['real'], fed['latents'])]
+    train = _update(optimizers.make(config, rate), ready, gradients, batch.critic_variables, critic_step)
     if config.clip_order == 'after':
       # The clip's reads and assigns are created here, so that they wait for the update.
       with tf.control_dependencies([train]):
@@ -252,7 +252,7 @@ def _generator_update(config: Config, batch: _Batch, global_step: Any, replica: 
       moving, new = layers.new_statistics()
       loss, tensors = _combined(replica.combine, batch, 'generator_loss', batch.generator_gradients + new)
       gradients, new = tensors[: len(variables)], tensors[len(variables) :]
-      train = _update(optimizers.make(config, rate), loss, gradients, variables, global_step, limit)
+      train = _update(optimizers.make(config, rate), [loss], gradients, variables, global_step, limit)
       with tf.control_dependencies([train] + new):
         train = layers.update_moving_averages(moving, new, global_step.read_value())
   if not config.ema_decay:
@@ -264,15 +264,15 @@ def _generator_update(config: Config, batch: _Batch, global_step: Any, replica: 
 
 
 def _update(
-  optimizer: Any, loss: Any, gradients: List[Any], variables: List[Any], step: Any, limit: Optional[int] = None
+  optimizer: Any, ready: List[Any], gradients: List[Any], variables: List[Any], step: Any, limit: Optional[int] = None
 ) -> Any:
   """One update of `variables` alone, counted in `step`; with a `limit`, it fails with OutOfRange at that step.
 
-  No variable changes before the loss and every gradient are computed and finite. Otherwise a variable could change
-  before another's gradient, or the loss, has read it.
+  No variable changes before `ready`, the loss, and every gradient are computed and finite. Otherwise a variable could
+  change before another's gradient, or the loss, has read it.
   """
   gradients = [_checked(g, 'gradient of ' + v.op.name) for g, v in zip(gradients, variables)]
-  with tf.control_dependencies([loss] + gradients):
+  with tf.control_dependencies(ready + gradients):
     if limit is None:
       return optimizer.apply_gradients(list(zip(gradients, variables)), step)
     # The step is counted first, and atomically: of several processes one step before the limit, one makes the last.
@@ -293,9 +293,9 @@ def _combined(combine: Any, batch: _Batch, loss_name: str, tensors: List[Any]) -
   return _checked(loss, loss_name), tensors
 
 
-def _same_count(real: Any, fake: Any) -> Any:
-  """An op that fails unless there are as many fake samples as real ones."""
-  counts = [tf.shape(real)[0], tf.shape(fake)[0]]
+def _same_count(real: Any, latents: Any) -> Any:
+  """An op that fails unless there are as many fake samples, and so latents, as real samples."""
+  counts = [tf.shape(real)[0], tf.shape(latents)[0]]
   # The raw op: tf.Assert's conditional would make TensorFlow 2 start its devices before the session's options apply.
   message = 'a critic update needs as many fake samples as real ones: feed fake_count'
   return tf.raw_ops.Assert(condition=tf.equal(*counts), data=[message, *counts])
