@@ -45,7 +45,7 @@ def trained(config: Config, samples: Iterable[Sample], updates: int) -> Iterator
       trainer.session.run(initialize)  # to other weights each time: the stream of initial values continues
       for update in range(updates):
         feed = feed_of(trainer, *sample(config.batch_size, np.random.RandomState([config.seed, 0, update])))
-        trainer.session.run(trainer.graph.train_critic, feed)  # of fed points: the Trainer's own are its data set's
+        trainer.critic_update(feed=feed)
       yield sample, trainer
 
 
