@@ -106,8 +106,9 @@ def _classes(config: Config) -> Optional[List[int]]:
   if wanted is None:
     return list(trained)
   if wanted not in trained:
-    raise UserError('--class=%d: must be one of %s, the classes of %s'
-                    % (wanted, ', '.join(map(str, trained)), FLAGS.run_dir))  # fmt: skip
+    raise UserError(
+      '--class=%d: must be one of %s, the classes of %s' % (wanted, ', '.join(map(str, trained)), FLAGS.run_dir)
+    )
   return [wanted]
 
 

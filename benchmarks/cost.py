@@ -70,9 +70,14 @@ def measure(
 
   critic, generator = map(statistics.median, taken)
   return dict(
-    seconds=of_step(critic, generator), best=of_step(*map(min, taken)), critic_seconds=critic,
-    generator_seconds=generator, flops=flops, peak=statistics.median(rates), bytes=memory,
-  )  # fmt: skip
+    seconds=of_step(critic, generator),
+    best=of_step(*map(min, taken)),
+    critic_seconds=critic,
+    generator_seconds=generator,
+    flops=flops,
+    peak=statistics.median(rates),
+    bytes=memory,
+  )
 
 
 def _in_own_process(point: Point) -> Dict[str, float]:
@@ -102,9 +107,14 @@ def row(name: str, point: Point, cost: Dict[str, float], first: Dict[str, float]
   seconds, flops = cost['seconds'], cost['flops']
   relative = seconds / flops / (first['seconds'] / first['flops'])
   return '%10s %5d %9.2f %9.2f %9.1f %9.2f %9.2f' % (
-    name, point[name], 1e3 * seconds / images, flops / images / 1e9, 100 * flops / seconds / cost['peak'], relative,
+    name,
+    point[name],
+    1e3 * seconds / images,
+    flops / images / 1e9,
+    100 * flops / seconds / cost['peak'],
+    relative,
     cost['bytes'] / images / 2**20,
-  )  # fmt: skip
+  )
 
 
 def _start_up() -> None:

@@ -157,9 +157,20 @@ def measure(variant: str, peak: Peak) -> None:
   print(
     '%-5s %.3f s a generator step (median of %d, %.3f to %.3f); %.0f GFLOP, %.0f GFLOP/s, %.0f %% of the peak; '
     'summaries every %d steps cost %.1f %%'
-    % (variant, taken, len(steps), min(steps), max(steps), flops / 1e9, flops / taken / 1e9, 100 * of_peak, every,
-       100 * share), flush=True,
-  )  # fmt: skip
+    % (
+      variant,
+      taken,
+      len(steps),
+      min(steps),
+      max(steps),
+      flops / 1e9,
+      flops / taken / 1e9,
+      100 * of_peak,
+      every,
+      100 * share,
+    ),
+    flush=True,
+  )
 
 
 def main() -> None:

@@ -36,8 +36,11 @@ def test_a_run_directory_holds_what_it_should(whole):
   run = folder / 'runs' / ('blog-mnist-' + variant)
   written = json.loads((run / 'config.json').read_text())
   assert (written['variant'], written['dataset'], written['batch_size'], written['clip_value']) == (
-    variant, 'digits', 4, 0.01 if variant == 'clip' else None,
-  )  # fmt: skip
+    variant,
+    'digits',
+    4,
+    0.01 if variant == 'clip' else None,
+  )
   assert sorted(os.listdir(str(run / 'samples'))) == ['0.png', '10.png', '20.png']
   assert Image.open(str(run / 'samples' / '0.png')).size == (8 * 34 + 2, 8 * 34 + 2)
   assert sorted(os.path.basename(p) for p in glob.glob(str(run / '*.index'))) == ['model-15.index', 'model-20.index']

@@ -100,4 +100,4 @@ def test_the_opening_block_says_what_is_trained(tiny):
   ],
 )
 def test_decay_and_constraint_in_words(preset, variant, words):
-  assert console._bounds(configs.make(preset, variant)) == words
+  assert console._constraint(configs.make(preset, variant)) == words

@@ -19,10 +19,17 @@ def tensorboard(tmp_path_factory):
   """Serves the runs 'clip' and 'gp' of a toy. Returns a function of a page, and of what to post to it, to its JSON."""
   folder = tmp_path_factory.mktemp('runs')
   for variant in ('clip', 'gp'):
-    training.train(config.make(
-      'toy-8gaussians', variant, width=4, batch_size=4, generator_steps=2, summary_every_steps=1,
-      run_dir=str(folder / variant),
-    ))  # fmt: skip
+    training.train(
+      config.make(
+        'toy-8gaussians',
+        variant,
+        width=4,
+        batch_size=4,
+        generator_steps=2,
+        summary_every_steps=1,
+        run_dir=str(folder / variant),
+      )
+    )
   server = program.TensorBoard()
   # The fast loader is a separate program, which not every version has.
   own_loader = ['--load_fast=false'] if sys.version_info >= (3, 8) else []

@@ -1,5 +1,7 @@
 """Config: what a run is. Each setting with its meaning and bounds; made from a preset, kept in config.json.
 
+The file is long because a third of it is the table of settings.
+
     config.make('blog-mnist', 'gp', batch_size=32)
 
 No TensorFlow here.
@@ -54,9 +56,11 @@ def _setting(
   most: Optional[float] = None,
   choices: Optional[Sequence[Any]] = None,
   needs: Optional[str] = None,
+  required: bool = True,
   changeable: bool = False,
   flag: bool = True,
   from_data: bool = False,
+  any_text: bool = False,
   **kwargs: Any,
 ) -> Any:
   """A field of `Config`; whatever is known of a setting is said here, and nowhere else.
@@ -65,7 +69,9 @@ def _setting(
     meaning: one line, for --help.
     above, least, below, most: bounds: value > above, value >= least, value < below, value <= most.
     choices: all the values it may have.
-    needs: a key of `_NEEDS`: without it the setting is refused, with it the setting is required if it is Optional.
+    needs: a key of `_NEEDS`, without which the setting is refused.
+    required: whether the setting is required with what it needs, if it is Optional.
+    any_text: whether its text may be long or have any character, as a path may.
     changeable: whether a started run may change it; it does not reach the weights.
     flag: whether train.py has a flag for it.
     from_data: whether the data decide it: looked up when a run starts, and checked when it resumes.
@@ -75,7 +81,7 @@ def _setting(
   return dataclasses.field(
     metadata=dict(
       meaning=meaning, bounds=[(words, bound) for words, bound in bounds if bound is not None], choices=choices,
-      needs=needs, changeable=changeable, flag=flag, from_data=from_data,
+      needs=needs, required=required, changeable=changeable, flag=flag, from_data=from_data, any_text=any_text,
     ),
     **kwargs
   )  # fmt: skip
@@ -97,8 +103,9 @@ class Config:
   form: str = _setting('what a sample is', choices=list(DATASETS), flag=False)
   dataset: str = _setting("training data; auto is the preset's own, or digits if that can be neither found nor "
                           'downloaded', choices=['auto', *sum(DATASETS.values(), [])])
-  data_dir: str = _setting('directory that holds the data sets, each in a folder of its name', changeable=True)
-  run_dir: str = _setting('directory for checkpoints, events and samples', changeable=True)
+  data_dir: str = _setting('directory that holds the data sets, each in a folder of its name', changeable=True,
+                            any_text=True)
+  run_dir: str = _setting('directory for checkpoints, events and samples', changeable=True, any_text=True)
   latent_size: int = _setting('components of a latent vector', above=0, most=_MOST, flag=False)
   width: int = _setting('units of a hidden layer, or filters of the narrowest: the others are multiples of it',
                         above=0, most=_MOST)
@@ -157,7 +164,8 @@ class Config:
   beta2: Optional[float] = _setting('adam: decay of the second moment', least=0, below=1, needs='optimizer=adam',
                                     default=None)
   data_path: Optional[str] = _setting('file or folder to read instead of DATA_DIR/DATASET, for folder, lsun and text',
-                                      needs='dataset=folder, lsun or text', changeable=True, default=None)
+                                      needs='dataset=folder, lsun or text', required=False, changeable=True,
+                                      any_text=True, default=None)
   classes: Optional[str] = _setting('labels to train on, e.g. 3 or 0,3,5; all unless given', default=None)
   class_count: Optional[int] = _setting('classes of a class-conditional pair of networks', above=0, most=_MOST,
                                         needs='a class-conditional preset', flag=False, default=None)
@@ -177,7 +185,7 @@ class Config:
   text_length: Optional[int] = _setting('characters of a line', above=0, most=_MOST, needs='text', flag=False,
                                         default=None)
   vocabulary: Optional[str] = _setting('characters of a text, counted when the run starts', flag=False, from_data=True,
-                                       default=None)
+                                       any_text=True, default=None)
   fallback_dataset: Optional[str] = _setting('data set that auto may fall back to', flag=False, from_data=True,
                                              choices=sorted(set(_FALLBACKS.values())), default=None)
   data_fingerprint: Optional[str] = _setting('changes with the training data', flag=False, from_data=True, default=None)
@@ -198,7 +206,7 @@ class Config:
       applies = _NEEDS[needs](self)
       if value is not None and value is not False and not applies:
         raise UserError('%s: has no effect without %s. Leave it out' % (field.name, needs))
-      if value is None and applies and field.name != 'data_path':
+      if value is None and applies and field.metadata['required']:
         raise UserError('%s is required with %s' % (field.name, needs))
     self._check_pairs()
 
@@ -222,8 +230,8 @@ class Config:
       )
     if (self.class_count or self.classes) and self.dataset not in LABELLED:
       needs = 'preset=%s' % self.preset if self.class_count else 'classes=%s' % self.classes
-      raise UserError('dataset=%s has no labels, which %s needs. Use one of %s'
-                      % (self.dataset, needs, ', '.join(LABELLED)))  # fmt: skip
+      labelled = ', '.join(LABELLED)
+      raise UserError('dataset=%s has no labels, which %s needs. Use one of %s' % (self.dataset, needs, labelled))
     for name in ('batch_size', 'generator_batch_size'):
       if getattr(self, name) % self.num_gpus:
         raise UserError('%s=%d: must be a multiple of num_gpus=%d' % (name, getattr(self, name), self.num_gpus))
@@ -246,9 +254,8 @@ def _check_value(field: Any, value: Any) -> None:
     raise UserError('%s=%.50r: must be %s' % (name, value, _TYPE_WORDS[types[0].__name__]))
   if isinstance(value, int) and abs(value) >= 2**31:
     raise UserError('%s: must be less than 2^31' % name)
-  if isinstance(value, str) and name not in ('data_dir', 'data_path', 'run_dir', 'vocabulary'):
-    if len(value) > 256 or not value.isprintable():
-      raise UserError('%s=%.50r: must be at most 256 printable characters' % (name, value))
+  if isinstance(value, str) and not field.metadata['any_text'] and not (len(value) <= 256 and value.isprintable()):
+    raise UserError('%s=%.50r: must be at most 256 printable characters' % (name, value))
   if value is None:
     return
   if field.metadata['choices'] is not None and value not in field.metadata['choices']:
@@ -295,9 +302,8 @@ def make(preset: Optional[str] = None, variant: Optional[str] = None, **override
   by_variant = {name: settings.pop(name) for name in VARIANTS if name in settings}
   settings.update(by_variant.get(variant, {}))
   del settings['source']
-  if settings['form'] != 'image':
-    for name in ('image_channels', 'image_fit', 'pixel_minimum'):
-      del settings[name]
+  if settings['form'] != 'image':  # the defaults of images do not apply
+    settings = {n: v for n, v in settings.items() if n not in FIELDS or v is False or FIELDS[n]['needs'] != 'images'}
   overrides = {name: value for name, value in overrides.items() if value is not None}
   if overrides.get('dataset', 'auto') == 'auto':
     overrides.pop('dataset', None)

@@ -132,7 +132,8 @@ def opening_block(trainer: Any) -> str:
   lines: Any = [
     ('training', '%s, %s: generator steps %d to %d, each after %d critic steps%s, batch %s'
      % (config.preset, config.variant, trainer.global_step, config.generator_steps, config.critic_steps, extra, batch)),
-    ('optimizer', '%s, learning rates %g (generator) and %g (critic)%s' % (config.optimizer, *rates, _bounds(config))),
+    ('optimizer', '%s, learning rates %g (generator) and %g (critic)%s'
+     % (config.optimizer, *rates, _constraint(config))),
   ]  # fmt: skip
   paper = configs.VARIANTS[config.variant]['learning_rate']
   if strategy.chief:
@@ -146,8 +147,8 @@ def opening_block(trainer: Any) -> str:
   return '\n'.join('%-10s %s' % line for line in lines)
 
 
-def _bounds(config: Config) -> str:
-  """The decay and the Lipschitz constraint, in words."""
+def _constraint(config: Config) -> str:
+  """Says how the learning rates fall, and what keeps the critic Lipschitz."""
   decay = config.learning_rate_decay_steps
   words = ' falling to 0 at step %d' % decay if decay else ''
   if config.variant == 'clip':
@@ -158,7 +159,7 @@ def _bounds(config: Config) -> str:
 
 
 def _data_and_machine(trainer: Any) -> Any:
-  """The lines of data, networks, device, run directory and TensorBoard."""
+  """Returns the lines of data, networks, device, run directory and TensorBoard."""
   config, graph, dataset = trainer.config, trainer.graph, trainer.dataset
   tensorflow = sys.modules['tensorflow']
   gpus = [d.name.split('device:')[-1] for d in trainer.session.list_devices() if d.device_type == 'GPU']

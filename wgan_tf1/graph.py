@@ -1,4 +1,8 @@
-"""The whole static graph of a run, in four stages: inputs -> towers -> updates -> samples."""
+"""The whole static graph of a run, in four stages: inputs -> towers -> updates -> samples.
+
+Stage 1 is `inputs`; the others are below. The file is longer than most, because nobody should have to look elsewhere
+for what waits for what.
+"""
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -18,58 +22,59 @@ class Graph(NamedTuple):
   A sample is float32: an image [H, W, C], a text [L, V] of one-hot characters or their probabilities, a point [2].
   """
 
-  global_step: Any  # int64 variable: generator updates so far
-  critic_step: Any  # int64 variable: critic updates so far
-  # Inputs. All but the first two are drawn for each update unless they are fed.
-  real: Any  # float32 [N, ...], placeholder: real samples
-  real_labels: Any  # int32 [N], placeholder: their labels, for class-conditional networks; else None
-  fake_count: Any  # int32: number of latents to draw; the generator update's batch size unless fed
-  latents: Any  # float32 [N, Z]
-  labels: Any  # int32 [N], of the fake samples, for class-conditional networks; else None
-  interpolation_weights: Any  # float32 [B], used by gp
-  sample_latents: Any  # float32 [N, Z]: `networks.sample_count` of them, the same throughout a run
-  sample_labels: Any  # int32 [N], each class in turn, for class-conditional networks; else None
+  global_step: tf.Variable  # int64: generator updates so far
+  critic_step: tf.Variable  # int64: critic updates so far
+  # Inputs. Latents, fake labels and interpolation weights are drawn for each update unless they are fed.
+  real: tf.Tensor  # float32 [N, ...], placeholder: real samples
+  real_labels: Optional[tf.Tensor]  # int32 [N], placeholder: their labels, for class-conditional networks
+  fake_count: tf.Tensor  # int32: number of latents to draw; the generator update's batch size unless fed
+  latents: tf.Tensor  # float32 [N, Z]
+  labels: Optional[tf.Tensor]  # int32 [N], of the fake samples, for class-conditional networks
+  interpolation_weights: tf.Tensor  # float32 [B], used by gp
+  sample_latents: tf.Tensor  # float32 [N, Z]: `networks.sample_count` of them, the same throughout a run
+  sample_labels: Optional[tf.Tensor]  # int32 [N], each class in turn, for class-conditional networks
   # What the networks make of them. With a fixed generator, samples and fake need `real`.
-  samples: Any  # float32 [N, ...], the generator's of `sample_latents`
-  fake: Any  # float32 [N, ...], the generator's of `latents`
-  real_scores: Any  # float32 [N], f(real)
-  fake_scores: Any  # float32 [N], f(fake)
+  samples: tf.Tensor  # float32 [N, ...], the generator's of `sample_latents`
+  fake: tf.Tensor  # float32 [N, ...], the generator's of `latents`
+  real_scores: tf.Tensor  # float32 [N], f(real)
+  fake_scores: tf.Tensor  # float32 [N], f(fake)
   # Updates.
-  train_critic: Any  # op: one critic update, counted in critic_step; needs `real`, and as many fake samples
-  train_generator: Any  # op: one generator update, counted in global_step; needs no feeds
-  before_critic: Any  # op to run before each critic update: the clip, if clip_order is 'before'; else None
-  check_weights: Any  # op that fails if a weight is not finite
-  # What is shown. All of it needs `real`.
-  scalars: Dict[str, Any]  # summary tag -> float32 scalar, on the batch that is fed
+  train_critic: tf.Operation  # one critic update, counted in critic_step; needs `real`, and as many fake samples
+  train_generator: tf.Operation  # one generator update, counted in global_step; needs no feeds
+  before_critic: Optional[tf.Operation]  # to run before each critic update: the clip, if clip_order is 'before'
+  check_weights: tf.Operation  # fails if a weight is not finite
+  # What is shown; it needs `real`.
+  scalars: Dict[str, tf.Tensor]  # summary tag -> float32 scalar, on the batch that is fed
   estimate: str  # the tag of the distance that the variant estimates
-  histograms: Any  # string: serialized summary of weights and gradients
-  generator_variables: List[Any]  # trainable variables under generator/
-  critic_variables: List[Any]  # trainable variables under critic/
+  histograms: tf.Tensor  # string: serialized summary of weights and gradients
+  # Trainable variables.
+  generator_variables: List[tf.Variable]  # under generator/
+  critic_variables: List[tf.Variable]  # under critic/
 
 
 class _Tower(NamedTuple):
   """What one device makes of its part of a batch, N rows. Fields as in `Graph`; None where a run has no such thing."""
 
-  real: Any
-  fake: Any
-  real_scores: Any
-  fake_scores: Any
-  real_labels: Any
-  labels: Any
-  real_logits: Any  # float32 [N, classes] of the class-conditional critic
-  fake_logits: Any  # float32 [N, classes]
-  norms: Any  # float32 [N]: norms of the critic's gradients between real and fake samples
+  real: tf.Tensor
+  fake: tf.Tensor
+  real_scores: tf.Tensor
+  fake_scores: tf.Tensor
+  real_labels: Optional[tf.Tensor]
+  labels: Optional[tf.Tensor]
+  real_logits: Optional[tf.Tensor]  # float32 [N, classes] of the class-conditional critic
+  fake_logits: Optional[tf.Tensor]  # float32 [N, classes]
+  norms: Optional[tf.Tensor]  # float32 [N]: norms of the critic's gradients between real and fake samples
 
 
 class _Batch(NamedTuple):
   """What all towers together make of a batch. Fields as in `Graph`; gradients are in the order of the variables."""
 
   tower: _Tower
-  scalars: Dict[str, Any]
-  critic_gradients: List[Any]
-  generator_gradients: List[Any]
-  critic_variables: List[Any]
-  generator_variables: List[Any]
+  scalars: Dict[str, tf.Tensor]
+  critic_gradients: List[tf.Tensor]
+  generator_gradients: List[tf.Tensor]
+  critic_variables: List[tf.Variable]
+  generator_variables: List[tf.Variable]
 
 
 def build_graph(
@@ -96,11 +101,7 @@ def build_graph(
   state = tf.global_variables('generator/') + batch.critic_variables  # listed before the optimizers add their slots
   train_critic, before_critic = _critic_update(config, batch, fed, *counters, replica)
   train_generator, averages = _generator_update(config, batch, counters[0], replica)
-  with tf.name_scope('samples'), _from_averages(averages):
-    if config.fixed_generator:
-      samples = fed['real'] + fed['sample_latents']
-    else:
-      samples = pair[0](fed['sample_latents'], fed['sample_labels'], training=False)
+  samples = _samples(config, pair, fed, averages)
   scalars = dict(batch.scalars)
   if config.fixed_generator:
     del scalars['generator_loss']  # nothing minimises it
@@ -302,6 +303,14 @@ def _same_count(real: Any, latents: Any) -> Any:
 
 
 # Stage 4: samples and summaries.
+
+
+def _samples(config: Config, pair: networks.Architecture, fed: Dict[str, Any], averages: Any) -> Any:
+  """Returns what the generator makes of the latents that stay the same throughout a run."""
+  with tf.name_scope('samples'), _from_averages(averages):
+    if config.fixed_generator:
+      return fed['real'] + fed['sample_latents']
+    return pair[0](fed['sample_latents'], fed['sample_labels'], training=False)
 
 
 def _from_averages(averages: Any) -> Any:

@@ -11,15 +11,8 @@ from wgan_tf1.distributed import towers
 
 def step_counter(name: str) -> Any:
   """Returns an int64 resource variable that starts from 0 and is not trained."""
-  return tf.get_variable(
-    name,
-    [],
-    tf.int64,
-    tf.zeros_initializer(),
-    trainable=False,
-    use_resource=True,
-    collections=[tf.GraphKeys.GLOBAL_VARIABLES],
-  )
+  zero, saved = tf.zeros_initializer(), [tf.GraphKeys.GLOBAL_VARIABLES]
+  return tf.get_variable(name, [], tf.int64, zero, trainable=False, use_resource=True, collections=saved)
 
 
 def make(config: Config, global_step: Any, critic_step: Any, replica: towers.Replica) -> Dict[str, Any]:

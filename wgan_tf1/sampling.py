@@ -139,7 +139,7 @@ def plot_points(config: Config, latents: np.ndarray, checkpoint_step: Optional[i
     UserError: if there is no such checkpoint, or it cannot be read.
   """
   held_out = datasets.load(config).validation
-  # A fixed generator adds each latent to a real point of its own.
+  # A fixed generator adds each latent to another real point.
   count = len(latents) if config.fixed_generator else networks.SAMPLE_POINTS
   real = batches.encode(config, held_out[np.arange(count) % len(held_out)])
   with restored(config, checkpoint_step) as (model, step):

@@ -58,8 +58,8 @@ class Trainer(sampling.Model):
     """Makes a critic update: lines 3 to 7 of WGAN's Algorithm 1, 4 to 9 of WGAN-GP's.
 
     Args:
-      fetches: tensors on the same batch, before the update; None is the estimate.
-      feed: of an update on other samples than the next batch; None is that batch's.
+      fetches: tensors to evaluate on the same samples, before the update; None is the estimate.
+      feed: the samples; None is the next batch.
       run: used instead of `session.run`.
 
     Returns:
@@ -107,7 +107,7 @@ def new_trainer(
   change: Optional[Callable[[Graph], Graph]] = None,
   session_config: Any = None,
 ) -> Iterator[Trainer]:
-  """Yields a `Trainer` at its initial weights, in a graph and session of its own, without a run directory.
+  """Yields a `Trainer` at its initial weights, in a new graph and session, without a run directory.
 
   Args:
     config: the run.
@@ -164,7 +164,7 @@ def _train(config: Config, strategy: Any) -> Optional[int]:
     _give_values(config, session, saver, strategy)
     trainer = stack.enter_context(Trainer(config, dataset, graph, session, strategy))
     if trainer.global_step >= config.generator_steps:
-      if strategy.chief:  # a parameter server may have gone on to the end after the last checkpoint
+      if strategy.chief:  # a parameter server may have finished the run after the last checkpoint
         checkpoints.save(session, saver, config.run_dir, trainer.global_step)
       done = '%s is already at generator step %d. Raise --generator_steps to train it further'
       print(done % (config.run_dir, trainer.global_step))
@@ -179,7 +179,7 @@ def _train(config: Config, strategy: Any) -> Optional[int]:
 
 
 def _resolved(config: Config, chief: bool) -> Tuple[Config, datasets.Dataset]:
-  """Returns the config with all that the data and an earlier process decided, and the data."""
+  """Returns the data, and the config with what they and an earlier process decided: (config, dataset)."""
   previous = directory.previous(config) if chief else None
   config = directory.resumed(previous, config)
   dataset = datasets.load(config)
@@ -211,7 +211,7 @@ def _give_values(config: Config, session: Any, saver: Any, strategy: Any) -> Non
 def _train_to_the_end(
   trainer: Trainer, records: Optional[recording.Recorder], signals: List[int], stopped: List[int]
 ) -> None:
-  """Runs the loop, and saves what was trained whenever an error that is not the networks' ends it."""
+  """Runs the loop. If data, a file or a process fails, saves what was trained; the networks are not affected."""
   config, session, strategy = trainer.config, trainer.session, trainer.strategy
   try:
     _train_loop(trainer, records, stopped)
@@ -219,7 +219,6 @@ def _train_to_the_end(
       records.end()
       strategy.end(session)
   except (UserError, cluster.PeerLost) as e:
-    # The data cannot be read, or a file not be written: what was trained is not affected.
     if records and (strategy.own_variables or isinstance(e, UserError)):
       trainer.global_step = int(session.run(trainer.graph.global_step))
       records.save()
@@ -227,7 +226,10 @@ def _train_to_the_end(
       raise
     stopped.append(signals[0])
   except tf.errors.InvalidArgumentError as e:
-    raise _diverged(trainer, e) or e from e
+    diverged = _diverged(trainer, e)
+    if diverged:
+      raise diverged from e
+    raise
 
 
 def _say_the_end(trainer: Trainer, stopped: List[int]) -> Optional[int]:

@@ -51,9 +51,20 @@ def compare(preset: str, variant: str) -> None:
       theirs[s].append(_json([*peer, *s])['best'])
   best = min(theirs, key=lambda s: min(theirs[s]))
   share = measured['flops'] / min(mine) / max(peaks)
-  print('%-15s %-5s %s  ours %.3f s  torch %.3f s (%s)  ratio %.2f, %.0f %% of peak' % (
-    preset, variant, FLAGS.precision, min(mine), min(theirs[best]), ' '.join(best) or 'as it is',
-    min(theirs[best]) / min(mine), 100 * share), flush=True)  # fmt: skip
+  print(
+    '%-15s %-5s %s  ours %.3f s  torch %.3f s (%s)  ratio %.2f, %.0f %% of peak'
+    % (
+      preset,
+      variant,
+      FLAGS.precision,
+      min(mine),
+      min(theirs[best]),
+      ' '.join(best) or 'as it is',
+      min(theirs[best]) / min(mine),
+      100 * share,
+    ),
+    flush=True,
+  )
 
 
 def main() -> None:

@@ -282,12 +282,20 @@ def main():
   step = Step(args)
   times = [[timed(f, clock) for _ in range(args.updates + 2)][2:] for f in (step.critic_update, step.generator_update)]
   critic, generator = map(statistics.median, times)
-  print(json.dumps({
-    'peer': 'torch ' + torch.__version__, **vars(args), 'critic_seconds': critic, 'generator_seconds': generator,
-    'seconds': step.critic_steps * critic + generator, 'best': step.critic_steps * min(times[0]) + min(times[1]),
-    'parameters': [sum(p.numel() for p in net.parameters()) for net in (step.generator, step.critic)],
-    'peak_rss_mb': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-  }))  # fmt: skip
+  print(
+    json.dumps(
+      {
+        'peer': 'torch ' + torch.__version__,
+        **vars(args),
+        'critic_seconds': critic,
+        'generator_seconds': generator,
+        'seconds': step.critic_steps * critic + generator,
+        'best': step.critic_steps * min(times[0]) + min(times[1]),
+        'parameters': [sum(p.numel() for p in net.parameters()) for net in (step.generator, step.critic)],
+        'peak_rss_mb': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+      }
+    )
+  )
 
 
 if __name__ == '__main__':

@@ -7,6 +7,7 @@ import types
 import numpy as np
 import pytest
 
+from tests.helpers.mirror import mirror  # noqa: F401
 from wgan_tf1.data import arrays
 
 FORMS = {'text': 'text', '8gaussians': 'points', '25gaussians': 'points', 'swissroll': 'points'}

@@ -1,9 +1,6 @@
-import functools
 import gzip
 import hashlib
-import http.server
 import os
-import threading
 
 import pytest
 
@@ -12,23 +9,6 @@ from wgan_tf1.errors import UserError
 
 CONTENT = bytes(range(200))
 MD5 = hashlib.md5(CONTENT).hexdigest()
-
-
-@pytest.fixture
-def mirror(tmp_path, monkeypatch):
-  """Starts a server on the loopback interface; returns (its folder, its URL)."""
-  folder = tmp_path / 'mirror'
-  folder.mkdir()
-  handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-  server = http.server.HTTPServer(('127.0.0.1', 0), handler)
-  monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, 'log_message', lambda *args: None)
-  monkeypatch.setenv('no_proxy', '127.0.0.1')
-  thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.01})
-  thread.start()
-  yield folder, 'http://127.0.0.1:%d/' % server.server_port
-  server.shutdown()
-  thread.join()
-  server.server_close()
 
 
 def test_a_file_comes_from_the_first_mirror_that_has_it(tmp_path, mirror):

@@ -74,7 +74,7 @@ def test_the_class_entropy_goes_from_0_to_that_of_equal_parts():
     ([[0.5, 0.5]] * 19 + [[-0.5, 1.5]], r'rows are not probabilities: the smallest number is -0.5'),
     (np.zeros([0, 10]), r'probabilities of 0 samples'),
   ],
-)  # fmt: skip
+)
 def test_rows_that_are_not_probabilities_are_refused(function, rows, said):
   with pytest.raises(UserError, match=said):
     function(np.array(rows))

@@ -64,8 +64,16 @@ def results(tmp_path):
       for verdict in verdicts
     ]
     settings = {'steps': 20000, 'rate': 0.1234567}
-    result = dict(name=name, title='Of ' + name, quick=quick, settings=settings, claims=claims,
-                  numbers=numbers, machine='a loom', seconds=601.2)  # fmt: skip
+    result = dict(
+      name=name,
+      title='Of ' + name,
+      quick=quick,
+      settings=settings,
+      claims=claims,
+      numbers=numbers,
+      machine='a loom',
+      seconds=601.2,
+    )
     (folder / (name + '.json')).write_text(json.dumps(result))
     if picture:
       (folder / (name + '.png')).write_bytes(b'')

@@ -203,8 +203,12 @@ def test_cosine_of_the_first_step_of_rmsprop_against_its_formula():
 def _momentum(negative_and_bad, negative, bad, others, extra=()):
   """Numbers of a run of Adam 0.9 with so many generator steps of each kind; `extra` are (name, unstable, share)."""
   kinds = [(-0.1, True)] * negative_and_bad + [(-0.1, False)] * negative + [(0.1, True)] * bad + [(0.1, False)] * others
-  run = dict(optimizer='Adam 0.9', cosines=[c for c, _ in kinds], unstable=[u for _, u in kinds],
-             negative_share=float(np.mean([c < 0 for c, _ in kinds])))  # fmt: skip
+  run = dict(
+    optimizer='Adam 0.9',
+    cosines=[c for c, _ in kinds],
+    unstable=[u for _, u in kinds],
+    negative_share=float(np.mean([c < 0 for c, _ in kinds])),
+  )
   rest = [dict(optimizer=n, cosines=[1.0] * u, unstable=[True] * u, negative_share=s) for n, u, s in extra]
   return {'runs': [run] + rest, 'window': 0, 'optimizers': ['Adam 0.9'] + [n for n, _, _ in extra]}
 
@@ -255,8 +259,9 @@ def test_runs_of_every_variant_and_seed(quick):
 
 
 def test_toys_are_the_tables_mixtures_up_to_scale():
-  rows = {(row['dataset'], row['protocol'].get('sigma')) for row in published.rows()
-          if row['metric'] == 'modes_captured'}  # fmt: skip
+  rows = {
+    (row['dataset'], row['protocol'].get('sigma')) for row in published.rows() if row['metric'] == 'modes_captured'
+  }
   radius = np.linalg.norm(points.mode_centres('8gaussians'), axis=1)
   assert points.mode_deviation('8gaussians') / radius == pytest.approx([0.01] * 8, rel=1e-4)
   spacing = np.diff(np.unique(points.mode_centres('25gaussians')[:, 0]))

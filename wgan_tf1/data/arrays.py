@@ -180,6 +180,11 @@ def hold_out(samples: np.ndarray, every: int, most: int) -> Tuple[np.ndarray, np
   return samples[~held_out], samples[held_out]
 
 
+def padding(small: int, large: int) -> int:
+  """Returns how many rows of black come before an image of height `small` that is centred in one of `large`."""
+  return (large - small) // 2
+
+
 def fit(images: np.ndarray, size: int, channels: int, how: str) -> np.ndarray:
   """Changes the size and the number of channels of square images.
 
@@ -195,7 +200,7 @@ def fit(images: np.ndarray, size: int, channels: int, how: str) -> np.ndarray:
   if images.shape[3] == 3 and channels == 1:
     images = _each(images, lambda image: image.convert('L'), images.shape[1], 1)
   if how == 'pad' and images.shape[1] < size:
-    before = (size - images.shape[1]) // 2
+    before = padding(images.shape[1], size)
     after = size - images.shape[1] - before
     images = np.pad(images, ((0, 0), (before, after), (before, after), (0, 0)), 'constant')
   elif images.shape[1] != size:

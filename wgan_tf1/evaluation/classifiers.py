@@ -189,7 +189,7 @@ def unpadded_size(dataset_name: str, image_fit: Optional[str]) -> Optional[int]:
 def _fitted(classifier: Classifier, images: np.ndarray, unpadded: Optional[int]) -> np.ndarray:
   """Returns uint8 [N, H, W, C] in the size and colours that the classifier takes."""
   if unpadded and images.shape[1] > unpadded:
-    before = (images.shape[1] - unpadded) // 2  # as in `arrays.fit`
+    before = arrays.padding(unpadded, images.shape[1])
     images = images[:, before : before + unpadded, before : before + unpadded]
   return arrays.fit(images, classifier.size or images.shape[1], classifier.channels, 'resize')
 
