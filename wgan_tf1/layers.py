@@ -190,10 +190,14 @@ def batch_norm(
       moving_mean = _variable('moving_mean', [channels], _zeros, trainable=False)
       moving_variance = _variable('moving_variance', [channels], _ones, trainable=False)
     if training is False:
-      mean, variance = moving_mean.read_value(), moving_variance.read_value()
-      y, _, _ = tf.nn.fused_batch_norm(y, scale, offset, mean, variance, NORM_EPSILON, is_training=False)
+      given = moving_mean.read_value(), moving_variance.read_value()
     else:
-      y, mean, variance = tf.nn.fused_batch_norm(y, scale, offset, epsilon=NORM_EPSILON)
+      given = tf.constant([]), tf.constant([])
+    # Not tf.nn.fused_batch_norm, which raises epsilon to 1.001e-5 in TensorFlow 1.15.
+    y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+      x=y, scale=scale, offset=offset, mean=given[0], variance=given[1], epsilon=NORM_EPSILON,
+      is_training=training is not False,
+    )  # fmt: skip
     if training:
       for pair in ((moving_mean, mean), (moving_variance, variance)):
         tf.add_to_collection(_NEW_STATISTICS, pair)
