@@ -4,7 +4,7 @@ PYTHON37 ?= python3.7
 VENV     := .venv
 STAMP    := $(VENV)/installed
 
-.PHONY: help train sample test test-tf1 chaos fuzz lint bench figures results clean
+.PHONY: help train sample tensorboard test test-tf1 chaos fuzz lint bench figures results clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -14,6 +14,9 @@ train: $(STAMP)  ## train blog-mnist with weight clipping; ARGS="--generator_ste
 
 sample: $(STAMP)  ## draw a grid of samples from that run; ARGS="--run_dir=DIR" for another run
 	$(VENV)/bin/python sample.py $(ARGS)
+
+tensorboard: $(STAMP)  ## show all runs in a browser; ARGS="--logdir=DIR --port=6007" for other runs or another port
+	@TF_CPP_MIN_LOG_LEVEL=3 TF_ENABLE_ONEDNN_OPTS=0 $(VENV)/bin/python -W ignore -m tensorboard.main --logdir=runs $(ARGS)
 
 test: $(STAMP)  ## run the tests on TensorFlow 2; ARGS="tests/data" for a part
 	$(VENV)/bin/python -m pytest $(ARGS)

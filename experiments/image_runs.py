@@ -81,7 +81,7 @@ def draw(trainer: Any, count: int, at_once: int) -> np.ndarray:
     trainer.session.run(trainer.graph.samples, {trainer.graph.sample_latents: latents[i : i + at_once]})
     for i in range(0, count, at_once)
   ]
-  return images.to_uint8(np.concatenate(drawn), config.pixel_minimum)
+  return images.to_uint8(np.concatenate(drawn), config.pixel_minimum, config.dequantize)
 
 
 def _classifier(name, settings, run):

@@ -59,7 +59,7 @@ def measure(settings: common.Json, run: common.Run) -> common.Json:
 
 def correlation(found: common.Json) -> Optional[float]:
   """Returns Spearman's rank correlation of the estimate and the Frechet distance over training; None without either."""
-  estimate, distance = found.get('wasserstein_estimate/training'), found.get('frechet_distance')
+  estimate, distance = found.get('estimate/train'), found.get('frechet_distance')
   if not estimate or not distance or len(estimate) < 5:
     return None
   return image_runs.rank_correlation(estimate, distance)
@@ -125,7 +125,7 @@ REMARKS = (
 def plot(numbers: common.Json) -> Any:
   """Draws a panel for each metric, a curve for each constraint."""
   shown = {
-    'wasserstein_estimate/training': 'Wasserstein estimate (training)',
+    'estimate/train': 'Wasserstein estimate (training)',
     'frechet_distance': 'Frechet distance',
     'earth_movers_distance': "earth mover's distance, pixels",
     'inception_score': 'score by the small classifier',

@@ -73,12 +73,13 @@ def test_events_hold_the_summaries(whole):
       store.setdefault(value.tag, []).append((event.step, getattr(value, kind)))
 
   tags = {
-    'wasserstein_estimate', 'critic_loss', 'generator_loss', 'steps_per_second', 'validation/wasserstein_estimate',
+    'estimate/train', 'estimate/held_out', 'loss/critic', 'loss/generator', 'critic/real_score', 'critic/fake_score',
+    'learning_rate/critic', 'learning_rate/generator', 'speed/generator_steps_per_second',
   }  # fmt: skip
   if variant == 'gp':
-    tags |= {'gradient_penalty', 'gradient_norm/mean', 'gradient_norm/maximum'}
+    tags |= {'constraint/' + name for name in ('gradient_penalty', 'gradient_norm_mean', 'gradient_norm_maximum')}
   else:
-    tags |= {'clip/share_at_bound'}
+    tags |= {'constraint/share_at_bound'}
   assert set(scalars) == tags
   for values in scalars.values():
     assert [step for step, _ in values] == list(range(2, 21, 2)) and np.isfinite([v for _, v in values]).all()
@@ -88,9 +89,11 @@ def test_events_hold_the_summaries(whole):
     if node.op == 'VarHandleOp' and re.match('(generator|critic)/[^/]+/[^/]+$', node.name)
   ]
   assert len(layers) == 16
-  assert set(histograms) == {kind + layer for kind in ('weights/', 'gradients/') for layer in layers}
+  scores = {'critic/real_scores', 'critic/fake_scores'}
+  assert set(histograms) == scores | {kind + layer for kind in ('weights/', 'gradients/') for layer in layers}
   assert all([step for step, _ in values] == [10, 20] for values in histograms.values())
-  assert [step for step, _ in pictures['samples']] == [0, 10, 20]
+  assert [step for step, _ in pictures['samples/generated']] == [0, 10, 20]
+  assert [step for step, _ in pictures['samples/real']] == [0]
   assert b'"clip_value"' in texts['config'][0][1].string_val[0]
   top = {node.name.split('/')[0] for node in graph.node}
   assert {'generator', 'critic', 'inputs', 'real', 'fake', 'losses', 'train_critic', 'train_generator'} <= top
@@ -306,7 +309,8 @@ def test_the_plain_gan_reports_its_estimate(tmp_path):
   assert 'JS estimate' in err and 'gan: generator steps 0 to 2' in out
   (path,) = glob.glob(str(tmp_path / 'r' / 'events*'))
   tags = [v.tag for event in tf.train.summary_iterator(path) for v in event.summary.value if v.HasField('simple_value')]
-  assert set(tags) == {'js_estimate', 'validation/js_estimate', 'critic_loss', 'generator_loss', 'steps_per_second'}
+  groups = {'critic', 'estimate', 'learning_rate', 'loss', 'speed'}  # and no constraint
+  assert {tag.split('/')[0] for tag in tags} == groups and {'estimate/train', 'estimate/held_out'} <= set(tags)
 
 
 def test_points_are_drawn_over_the_critic(tmp_path):

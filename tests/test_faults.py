@@ -59,7 +59,7 @@ def _scalar_steps(run_dir):
     with contextlib.suppress(tf.errors.DataLossError):  # a process died over the last record
       for event in tf.train.summary_iterator(path):
         for value in event.summary.value:
-          if value.tag == 'critic_loss':
+          if value.tag == 'loss/critic':
             found.setdefault(event.step, set()).add(value.simple_value)
   assert all(len(values) == 1 for values in found.values())
   return sorted(found)
@@ -239,7 +239,7 @@ def test_a_clock_that_is_set_back_changes_nothing(tmp_path, monkeypatch, unharme
   rates = []
   for path in glob.glob(str(tmp_path / 'events*')):
     for event in tf.train.summary_iterator(path):
-      rates += [value.simple_value for value in event.summary.value if value.tag == 'steps_per_second']
+      rates += [value.simple_value for value in event.summary.value if value.tag == 'speed/generator_steps_per_second']
   assert len(rates) == 4 and min(rates) > 0
 
 

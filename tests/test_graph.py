@@ -304,3 +304,32 @@ def test_the_check_sees_the_moving_averages_too(shared, narrow):
     moving[0].load(np.full(moving[0].shape, np.nan), session)
     with pytest.raises(tf.errors.InvalidArgumentError, match='not finite: generator/norm_2/moving_variance : '):
       session.run(graph.check_weights)
+
+
+@pytest.mark.parametrize('variant', ['clip', 'gp', 'gan'])
+def test_the_critic_update_reads_as_gradients_optimizer_clip(shared, narrow, variant):
+  """TensorBoard draws scopes, moves each NoOp aside, and detaches a node with more than four control edges."""
+  with shared(narrow(variant)) as (graph, session):
+    ops = [op for op in session.graph.get_operations() if op.name.startswith('train_critic/')]
+    scopes = {op.name.split('/')[1] for op in ops}
+    optimizer = 'RMSProp' if variant == 'clip' else 'Adam'
+    expected = {'gradients', 'checks', 'learning_rate', optimizer}
+    if variant == 'clip':
+      expected |= {'clip', 'clipped'}
+    else:
+      expected |= {'beta1_power', 'beta2_power'}
+    assert scopes == expected
+    scope_of = {op: op.name.split('/')[1] for op in ops}
+    assert not [op for op in ops if op.type == 'NoOp' and scope_of[op] != optimizer]
+    for op in session.graph.get_operations():  # how many scopes, not ops, each node of this level waits for
+      if op.name.count('/') == 1 and op in scope_of:
+        assert len({scope_of.get(before) for before in op.control_inputs}) <= 4
+    if variant == 'clip':
+      assigns = [op for op in ops if scope_of[op] == 'clip' and op.type == 'AssignVariableOp']
+      parents = {op.name.rsplit('/', 1)[0][len('train_critic/clip/') :] for op in assigns}
+      assert parents == {v.op.name[len('critic/') :] for v in graph.critic_variables}
+      applies = {op for op in ops if op.type.startswith('ResourceApply')}
+      reads = [op for op in ops if scope_of[op] == 'clip' and op.type == 'ReadVariableOp']
+      assert len(applies) == len(assigns) == len(reads) == len(graph.critic_variables)
+      assert all(applies <= _ancestors(op) for op in reads)  # what is clipped is read after the whole update
+      assert set(assigns) <= _ancestors(graph.train_critic)

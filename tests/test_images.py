@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import numpy as np
@@ -29,7 +30,17 @@ def test_bytes_survive_the_conversion_to_floats_and_back(black):
 def test_bytes_survive_the_encoding_of_a_preset(preset):
   c = config.make(preset)
   everything = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
-  assert np.array_equal(images.to_uint8(batches.encode(c, everything), c.pixel_minimum), everything)
+  assert np.array_equal(images.to_uint8(batches.encode(c, everything), c.pixel_minimum, c.dequantize), everything)
+
+
+@pytest.mark.parametrize('black', [-1.0, 0.0])
+@pytest.mark.parametrize('noise', [0, 1, 32768, 65534, 65535])
+def test_every_grey_level_survives_dequantisation_and_back(black, noise):
+  """What a perfect generator makes: every level, with the least and the most noise that training adds."""
+  c = dataclasses.replace(config.make('blog-mnist'), dequantize=True, pixel_minimum=black)
+  everything = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+  floats = batches.encode(c, everything, np.uint16(noise))
+  assert np.array_equal(images.to_uint8(floats, black, dequantized=True), everything)
 
 
 @pytest.mark.parametrize('n, columns, rows', [(6, 3, 2), (5, 3, 2), (1, 1, 1), (4, 8, 1)])

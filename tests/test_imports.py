@@ -14,7 +14,7 @@ ABOVE_THE_PACKAGE = {'experiments', 'benchmarks', 'tools', 'tests', 'train', 'sa
 # Modules or rooms of the package -> modules or rooms that they may import. All may import wgan_tf1, for its version.
 _GRAPH = 'config errors kernels layers networks losses optimizers inputs distributed.towers'
 _RUN = 'errors files images presets config data kernels layers networks losses optimizers inputs graph runs'
-_RUN += ' distributed sampling summaries evaluation'
+_RUN += ' distributed sampling summaries evaluation curve'
 ALLOWED = {
   'errors files images presets': 'errors',
   'config': 'errors presets',
@@ -29,11 +29,12 @@ ALLOWED = {
   'runs': 'config errors files runs',
   'distributed': 'config errors distributed',
   'console': 'config errors',
+  'curve': 'config errors files',
   'sampling summaries evaluation recording': _RUN,
   'training': _RUN + ' recording console',
 }
 WITHOUT_TENSORFLOW = 'errors files images presets config data evaluation.metrics evaluation.distances '
-WITHOUT_TENSORFLOW += 'evaluation.published distributed.tf_config'
+WITHOUT_TENSORFLOW += 'evaluation.published distributed.tf_config curve'
 
 
 _parse = functools.lru_cache(maxsize=None)(ast.parse)

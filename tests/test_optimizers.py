@@ -26,10 +26,11 @@ def test_optimizers_follow_their_equations(tiny, optimizer):
 def test_a_learning_rate_falls_on_a_line_to_zero():
   with tf.Graph().as_default(), tf.Session() as session:
     global_step = inputs.step_counter('global_step')
-    rate = optimizers.decayed(0.02, 10, global_step)
-    rates = []
+    rates = [optimizers.decayed(0.02, 10, global_step, of_generator) for of_generator in (False, True)]
+    found = []
     for step in (0, 1, 4, 9, 10, 11):
       global_step.load(step, session)
-      rates.append(session.run(rate))
-    np.testing.assert_allclose(rates, [0.02, 0.018, 0.012, 0.002, 0, 0], atol=1e-8)
+      found.append(session.run(rates))
+    of_critic, of_generator = [0.02, 0.018, 0.012, 0.002, 0, 0], [0.018, 0.016, 0.01, 0, 0, 0]
+    np.testing.assert_allclose(found, np.transpose([of_critic, of_generator]), atol=1e-8)
     assert optimizers.decayed(0.02, 0, global_step) == 0.02

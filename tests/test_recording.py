@@ -27,7 +27,7 @@ def test_what_is_kept_after_a_generator_update(tiny, tmp_path, monkeypatch, befo
   writer = types.SimpleNamespace(flush=lambda: found.append('flush'))
   recorder = recording.Recorder(trainer, None, writer)
   monkeypatch.setattr(recorder, 'write_samples', lambda: found.append('samples'))
-  monkeypatch.setattr(recorder, 'save', lambda: found.append('save'))
+  monkeypatch.setattr(recorder, 'save', lambda ends: found.append('save'))
   monkeypatch.setattr(recording.protocol, 'record', lambda *args: None)
   recorder.keep(before, last, stopping)
   assert found == done

@@ -1,5 +1,6 @@
 """sample.py on tiny runs of every form. What it exports is loaded by a process that does not have this package."""
 
+import dataclasses
 import os
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from tests.helpers import checkpoints
 from tests.helpers.processes import refused, run, run_here
 from wgan_tf1 import config, images, sampling
+from wgan_tf1.data import batches
 from wgan_tf1.errors import UserError
 from wgan_tf1.kernels import precision
 from wgan_tf1.sampling import Sampler, build_sampler
@@ -99,7 +101,7 @@ def runs(tmp_path_factory):
 def drawn(runs):
   """What each of `DRAWN` printed. Nothing in the runs changed, except for new files in samples/."""
   before = _contents(runs)
-  assert len(before) == 8 * len(RUNS)  # config.json, .lock, events, checkpoint, and two files of each of the two
+  assert len(before) == 10 * len(RUNS)  # config.json, .lock, events, checkpoint, and two files of each of the two
   (runs / 'empty').mkdir()
   printed = {}
   for name, flags in DRAWN.items():
@@ -314,6 +316,15 @@ def test_served_images_are_those_of_to_uint8(preset):
   served = _served(run_config, samples)['images']
   assert served.dtype == np.uint8 and set(served.ravel()) >= {0, 255}
   assert (served == images.to_uint8(samples, run_config.pixel_minimum)).all()
+
+
+@pytest.mark.parametrize('black', [-1.0, 0.0])
+@pytest.mark.parametrize('dequantize, noise', [(False, 0), (True, 0), (True, 65535)])
+def test_served_images_give_back_every_grey_level(black, dequantize, noise):
+  run_config = dataclasses.replace(config.make('blog-mnist'), dequantize=dequantize, pixel_minimum=black)
+  everything = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+  samples = batches.encode(run_config, everything, np.uint16(noise))
+  assert (_served(run_config, samples)['images'] == everything).all()
 
 
 def test_served_text_is_that_of_decode_text():

@@ -56,13 +56,17 @@ def _when(get, holds, *page):
 
 
 def test_scalars_and_the_charts_that_overlay_them(tensorboard):
-  last = 'steps_per_second'
+  last = 'speed/generator_steps_per_second'
   tags = _when(tensorboard, lambda t: set(t) == {'clip', 'gp'} and all(last in r for r in t.values()), 'scalars/tags')
-  assert {'wasserstein_estimate', 'validation/wasserstein_estimate', 'clip/share_at_bound'} <= set(tags['clip'])
+  assert {'estimate/train', 'estimate/held_out', 'constraint/share_at_bound'} <= set(tags['clip'])
+  assert tags['gp']['estimate/train']['displayName'] == 'Wasserstein estimate, training'
+  assert 'mean f(real) - mean f(fake)' in tags['gp']['estimate/train']['description']
   (category,) = _when(tensorboard, lambda layout: layout.get('category'), 'custom_scalars/layout')['category']
   charts = {chart['title']: chart['multiline']['tag'] for chart in category['chart']}
-  overlaid = ['^wasserstein_estimate$', '^validation/wasserstein_estimate$']
-  assert charts['training and held-out estimate'] == overlaid
+  overlaid = ['^estimate/train$', '^estimate/held_out$']
+  assert charts['estimate, training and held out'] == overlaid
+  assert len(category['chart']) == len(charts) == 6  # the charts of both runs, none twice
+  assert ['^constraint/share_at_bound$'] in charts.values()  # a share, from 0 to 1, beside no norm
   for tag in overlaid:  # the page asks for each run's scalars like this
     found = tensorboard('custom_scalars/scalars?run=gp&tag=%s' % urllib.request.quote(tag))
     assert found['regex_valid'] and [len(v) for v in found['tag_to_events'].values()] == [2]
@@ -84,4 +88,6 @@ def test_the_hparams_tab_tells_runs_apart(tensorboard):
   assert not {'run_dir', 'data_dir', 'save_every_steps', 'data_fingerprint'} & set(hparams['gp'])
   assert all(g['sessions'][0]['status'] == 'STATUS_SUCCESS' for g in groups)
   metrics = {value['name']['tag'] for value in groups[0]['metricValues']}
-  assert {'wasserstein_estimate', 'validation/wasserstein_estimate'} <= metrics
+  assert {'estimate/train', 'estimate/held_out'} <= metrics
+  columns = [info['name'] for info in tensorboard('hparams/experiment', {'experimentName': ''})['hparamInfos']]
+  assert set(columns[:2]) == {'variant', 'preset'}

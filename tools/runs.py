@@ -95,7 +95,7 @@ def scalars(paths: Iterable[str]) -> Dict[int, Set[float]]:
     with contextlib.suppress(tf.errors.DataLossError):  # a killed process may leave half a record
       for event in tf.train.summary_iterator(path):
         for value in event.summary.value:
-          if value.tag == 'critic_loss':
+          if value.tag == 'loss/critic':
             found.setdefault(event.step, set()).add(value.simple_value)
   return found
 

@@ -14,6 +14,8 @@ from wgan_tf1.distributed import towers
 
 # Every check in the graph starts its message with this, so that the training loop recognises it.
 NOT_FINITE = 'not finite: '
+# Scopes of the updates, with the slash by which a scope is entered again.
+_CRITIC_SCOPE, _GENERATOR_SCOPE = 'train_critic/', 'train_generator/'
 
 
 class Graph(NamedTuple):
@@ -44,9 +46,9 @@ class Graph(NamedTuple):
   before_critic: Optional[tf.Operation]  # to run before each critic update: the clip, if clip_order is 'before'
   check_weights: tf.Operation  # fails if a weight is not finite
   # What is shown; it needs `real`.
-  scalars: Dict[str, tf.Tensor]  # summary tag -> float32 scalar, on the batch that is fed
-  estimate: str  # the tag of the distance that the variant estimates
-  histograms: tf.Tensor  # string: serialized summary of weights and gradients
+  scalars: Dict[str, tf.Tensor]  # name in `summaries.SCALARS` -> float32 scalar, on the batch that is fed
+  estimate: str  # the name of the distance that the variant estimates
+  histograms: tf.Tensor  # string: serialized summary of weights, gradients and scores
   # Trainable variables.
   generator_variables: List[tf.Variable]  # under generator/
   critic_variables: List[tf.Variable]  # under critic/
@@ -99,14 +101,16 @@ def build_graph(
   fed = inputs.make(config, *counters, replica)
   batch = _towers(config, pair, fed, devices, check=replica.combine is None)
   state = tf.global_variables('generator/') + batch.critic_variables  # listed before the optimizers add their slots
-  train_critic, before_critic = _critic_update(config, batch, fed, *counters, replica)
-  train_generator, averages = _generator_update(config, batch, counters[0], replica)
-  samples = _samples(config, pair, fed, averages)
   scalars = dict(batch.scalars)
+  train_critic, before_critic, scalars['learning_rate/critic'] = _critic_update(config, batch, fed, *counters, replica)
+  train_generator, averages, rate = _generator_update(config, batch, counters[0], replica)
+  samples = _samples(config, pair, fed, averages)
   if config.fixed_generator:
     del scalars['generator_loss']  # nothing minimises it
-  with tf.name_scope('checks'):
-    check_weights = tf.group(*[_checked(v.read_value(), v.op.name) for v in state])
+  else:
+    scalars['learning_rate/generator'] = rate
+  with tf.name_scope('checks') as scope:
+    check_weights = tf.group(*[_checked(v.read_value(), v.op.name, scope + v.op.name) for v in state])
     if config.variant == 'clip':
       weights = tf.concat([tf.reshape(v.read_value(), [-1]) for v in batch.critic_variables], 0)
       scalars['clip/share_at_bound'] = tf.reduce_mean(tf.cast(tf.abs(weights) >= config.clip_value, tf.float32))
@@ -147,16 +151,19 @@ def _towers(
       found.append(tower)
       generator_variables = tf.trainable_variables('generator/')
       critic_variables = tf.trainable_variables('critic/')
-      with tf.name_scope('train_critic/'):  # the slash reopens the scope of the update below
+      with tf.name_scope(_CRITIC_SCOPE):
         critic_gradients.append(tf.gradients(scalars['critic_loss'], critic_variables))
       if not config.fixed_generator:
-        with tf.name_scope('train_generator/'):
+        with tf.name_scope(_GENERATOR_SCOPE):
           generator_gradients.append(tf.gradients(scalars['generator_loss'], generator_variables))
   whole = _Tower(*map(towers.join, zip(*found)))
   if len(devices) > 1:
     scalars = _losses(config, whole, check)
-  gradients = towers.mean(critic_gradients), towers.mean(generator_gradients)
-  return _Batch(whole, scalars, *gradients, critic_variables, generator_variables)
+  with tf.name_scope(_CRITIC_SCOPE + 'mean_of_towers/'):
+    mean_critic_gradients = towers.mean(critic_gradients)
+  with tf.name_scope(_GENERATOR_SCOPE + 'mean_of_towers/'):
+    mean_generator_gradients = towers.mean(generator_gradients)
+  return _Batch(whole, scalars, mean_critic_gradients, mean_generator_gradients, critic_variables, generator_variables)
 
 
 def _tower(
@@ -187,9 +194,11 @@ def _tower(
 
 
 def _losses(config: Config, tower: _Tower, check: bool) -> Dict[str, Any]:
-  """Returns {summary tag: scalar}: both networks' losses, which with `check` must be finite, and their parts."""
+  """Returns {name: scalar}: both networks' losses, which with `check` must be finite, and their parts."""
   scalars = {}
-  with tf.name_scope('losses'):
+  with tf.name_scope('losses') as scope:
+    scalars['critic/real_score'] = tf.reduce_mean(tower.real_scores)
+    scalars['critic/fake_score'] = tf.reduce_mean(tower.fake_scores)
     if config.variant == 'gan':
       scalars['js_estimate'] = losses.js_estimate(tower.real_scores, tower.fake_scores)
       critic_loss = losses.gan_critic_loss(tower.real_scores, tower.fake_scores)
@@ -210,13 +219,15 @@ def _losses(config: Config, tower: _Tower, check: bool) -> Dict[str, Any]:
       scalars['class_accuracy/fake'] = losses.class_accuracy(tower.fake_logits, tower.labels)
       critic_loss += config.critic_class_weight * scalars['class_loss/real']
       generator_loss += config.generator_class_weight * scalars['class_loss/fake']
-    scalars['critic_loss'] = _checked(critic_loss, 'critic_loss') if check else critic_loss
-    scalars['generator_loss'] = _checked(generator_loss, 'generator_loss') if check else generator_loss
+    for name, loss in (('critic_loss', critic_loss), ('generator_loss', generator_loss)):
+      scalars[name] = _checked(loss, name, scope + 'checks/' + name) if check else loss
   return scalars
 
 
-def _checked(tensor: Any, name: str) -> Any:
-  return tf.check_numerics(tensor, NOT_FINITE + name)
+def _checked(tensor: Any, name: str, op_name: str) -> Any:
+  """Returns a tensor that fails, by name, unless it is finite; the check is an op called exactly `op_name`."""
+  with tf.name_scope(None):
+    return tf.check_numerics(tensor, NOT_FINITE + name, op_name)
 
 
 # Stage 3: updates. Each optimizer is given its own network's variables alone.
@@ -224,55 +235,85 @@ def _checked(tensor: Any, name: str) -> Any:
 
 def _critic_update(
   config: Config, batch: _Batch, fed: Dict[str, Any], global_step: Any, critic_step: Any, replica: towers.Replica
-) -> Tuple[Any, Any]:
-  """Returns (train_critic, before_critic): Algorithm 1, lines 3 to 7 of WGAN, 4 to 9 of WGAN-GP."""
-  with tf.name_scope('train_critic'):
-    rate = optimizers.decayed(config.critic_learning_rate, config.learning_rate_decay_steps, global_step)
-    loss, gradients = _combined(replica.combine, batch, 'critic_loss', batch.critic_gradients)
+) -> Tuple[Any, Any, Any]:
+  """Algorithm 1, lines 3 to 7 of WGAN, 4 to 9 of WGAN-GP. TensorBoard shows gradients -> checks -> optimizer -> clip.
+
+  Returns:
+    (train_critic, before_critic, learning rate).
+  """
+  with tf.name_scope(_CRITIC_SCOPE):
+    with tf.name_scope('learning_rate'):
+      rate = tf.convert_to_tensor(
+        optimizers.decayed(config.critic_learning_rate, config.learning_rate_decay_steps, global_step)
+      )
+    loss, gradients = _combined(replica.combine, batch, 'critic_loss', batch.critic_gradients, _CRITIC_SCOPE)
     # The inputs' rows are counted: another use of the samples would change how TensorFlow 2 fuses the layers.
     ready = [loss, _same_count(fed['real'], fed['latents'])]
-    train = _update(optimizers.make(config, rate), ready, gradients, batch.critic_variables, critic_step)
+    optimizer = optimizers.make(config, rate)
+    train = _update(optimizer, ready, gradients, batch.critic_variables, critic_step, _CRITIC_SCOPE)
     if config.clip_order == 'after':
       # The clip's reads and assigns are created here, so that they wait for the update.
       with tf.control_dependencies([train]):
-        return losses.clip(batch.critic_variables, config.clip_value), None
+        return losses.clip(batch.critic_variables, config.clip_value), None, rate
     before = losses.clip(batch.critic_variables, config.clip_value) if config.clip_order == 'before' else None
-    return train, before
+    return train, before, rate
 
 
-def _generator_update(config: Config, batch: _Batch, global_step: Any, replica: towers.Replica) -> Tuple[Any, Any]:
-  """Returns (train_generator, the moving averages of its weights or None): Algorithm 1, lines 9 to 11 of WGAN."""
-  with tf.name_scope('train_generator'):
+def _generator_update(
+  config: Config, batch: _Batch, global_step: Any, replica: towers.Replica
+) -> Tuple[Any, Any, Optional[Any]]:
+  """Algorithm 1, lines 9 to 11 of WGAN.
+
+  Returns:
+    (train_generator, the moving averages of its weights or None, learning rate or None).
+  """
+  rate = None
+  with tf.name_scope(_GENERATOR_SCOPE):
     asynchronous = replica.count > 1 and replica.combine is None
     limit = config.generator_steps if asynchronous else None
     if config.fixed_generator:
       train = tf.group(global_step.count_up_to(limit) if limit else global_step.assign_add(1))
     else:
-      rate = optimizers.decayed(config.generator_learning_rate, config.learning_rate_decay_steps, global_step)
+      with tf.name_scope('learning_rate'):
+        decay = config.learning_rate_decay_steps
+        rate = tf.convert_to_tensor(
+          optimizers.decayed(config.generator_learning_rate, decay, global_step, of_generator=True)
+        )
       variables = batch.generator_variables
       moving, new = layers.new_statistics()
-      loss, tensors = _combined(replica.combine, batch, 'generator_loss', batch.generator_gradients + new)
+      tensors = batch.generator_gradients + new
+      loss, tensors = _combined(replica.combine, batch, 'generator_loss', tensors, _GENERATOR_SCOPE)
       gradients, new = tensors[: len(variables)], tensors[len(variables) :]
-      train = _update(optimizers.make(config, rate), [loss], gradients, variables, global_step, limit)
+      optimizer = optimizers.make(config, rate)
+      train = _update(optimizer, [loss], gradients, variables, global_step, _GENERATOR_SCOPE, limit)
       with tf.control_dependencies([train] + new):
         train = layers.update_moving_averages(moving, new, global_step.read_value())
   if not config.ema_decay:
-    return train, None
+    return train, None, rate
   # The first updates count for more than the decay says, so that the average does not stay near the initial weights.
   averages = tf.train.ExponentialMovingAverage(config.ema_decay, global_step)
   with tf.control_dependencies([train]):
-    return averages.apply(batch.generator_variables), averages
+    return averages.apply(batch.generator_variables), averages, rate
 
 
 def _update(
-  optimizer: Any, ready: List[Any], gradients: List[Any], variables: List[Any], step: Any, limit: Optional[int] = None
+  optimizer: Any,
+  ready: List[Any],
+  gradients: List[Any],
+  variables: List[Any],
+  step: Any,
+  scope: str,
+  limit: Optional[int] = None,
 ) -> Any:
   """One update of `variables` alone, counted in `step`; with a `limit`, it fails with OutOfRange at that step.
 
   No variable changes before `ready`, the loss, and every gradient are computed and finite. Otherwise a variable could
   change before another's gradient, or the loss, has read it.
   """
-  gradients = [_checked(g, 'gradient of ' + v.op.name) for g, v in zip(gradients, variables)]
+  checked = []
+  for g, v in zip(gradients, variables):
+    checked.append(_checked(g, 'gradient of ' + v.op.name, scope + 'checks/' + losses.name_in_network(v)))
+  gradients = checked
   with tf.control_dependencies(ready + gradients):
     if limit is None:
       return optimizer.apply_gradients(list(zip(gradients, variables)), step)
@@ -281,7 +322,7 @@ def _update(
       return optimizer.apply_gradients(list(zip(gradients, variables)))
 
 
-def _combined(combine: Any, batch: _Batch, loss_name: str, tensors: List[Any]) -> Tuple[Any, List[Any]]:
+def _combined(combine: Any, batch: _Batch, loss_name: str, tensors: List[Any], scope: str) -> Tuple[Any, List[Any]]:
   """Returns (loss, tensors), or with `combine` their means over the processes.
 
   The means are checked, not what each process has, so that all processes stop alike. They are combined in one call,
@@ -291,15 +332,16 @@ def _combined(combine: Any, batch: _Batch, loss_name: str, tensors: List[Any]) -
   if not combine:
     return loss, tensors
   loss, *tensors = combine([loss] + tensors)
-  return _checked(loss, loss_name), tensors
+  return _checked(loss, loss_name, scope + 'checks/loss'), tensors
 
 
 def _same_count(real: Any, latents: Any) -> Any:
   """An op that fails unless there are as many fake samples, and so latents, as real samples."""
-  counts = [tf.shape(real)[0], tf.shape(latents)[0]]
-  # The raw op: tf.Assert's conditional would make TensorFlow 2 start its devices before the session's options apply.
   message = 'a critic update needs as many fake samples as real ones: feed fake_count'
-  return tf.raw_ops.Assert(condition=tf.equal(*counts), data=[message, *counts])
+  with tf.name_scope(_CRITIC_SCOPE + 'checks/same_count/'):
+    counts = [tf.shape(real)[0], tf.shape(latents)[0]]
+    # The raw op: tf.Assert's conditional would make TensorFlow 2 start its devices before the session's options apply.
+    return tf.raw_ops.Assert(condition=tf.equal(*counts), data=[message, *counts])
 
 
 # Stage 4: samples and summaries.
@@ -325,13 +367,16 @@ def _from_averages(averages: Any) -> Any:
 
 
 def _histograms(batch: _Batch) -> Any:
-  """One serialized summary of every variable and its gradient, under weights/ and gradients/."""
+  """One serialized summary: every variable and its gradient, under weights/ and gradients/, and the critic's scores."""
   variables = batch.generator_variables + batch.critic_variables
   gradients = batch.generator_gradients + batch.critic_gradients
-  with tf.name_scope('weights'):
-    shown = [tf.summary.histogram(v.op.name, v.read_value()) for v in variables]
-  with tf.name_scope('gradients'):
+  with tf.name_scope('histograms') as scope:
+    shown = {'weights/' + v.op.name: v.read_value() for v in variables}
     for g, v in zip(gradients, variables):
-      shown.append(tf.summary.histogram(v.op.name, _checked(g, 'gradient of ' + v.op.name)))
-  with tf.name_scope('summaries'):
-    return tf.summary.merge(shown, collections=[])
+      name = 'gradients/' + v.op.name
+      shown[name] = _checked(g, 'gradient of ' + v.op.name, scope + 'checks/' + name)
+    # A tag that is a scalar's too would show nothing: so real_scores, beside the mean critic/real_score.
+    shown['critic/real_scores'], shown['critic/fake_scores'] = batch.tower.real_scores, batch.tower.fake_scores
+    # The raw op: its tag does not have the scope.
+    ops = [tf.raw_ops.HistogramSummary(tag=tag, values=values, name=tag) for tag, values in shown.items()]
+    return tf.summary.merge(ops, collections=[], name='all')

@@ -7,17 +7,23 @@ import numpy as np
 from PIL import Image
 
 
-def to_uint8(images: Any, black: float = -1.0) -> np.ndarray:
-  """Maps [black, 1] to 0..255, rounding to the nearest integer. Values outside of that range are clipped.
+def to_uint8(images: Any, black: float = -1.0, dequantized: bool = False) -> np.ndarray:
+  """Maps [black, 1] to 0..255: the inverse of `batches.encode`. Values outside of that range are clipped.
+
+  Without dequantisation grey level k is the point k / 255 of the range, so the nearest level is taken. With it level k
+  is the interval from k / 256 to (k + 1) / 256, so the level is rounded down.
 
   Args:
     images: float array, or nested list, of any shape.
     black: the value of a black pixel; white is 1.
+    dequantized: whether the generator was trained on dequantised pixels: `config.dequantize`.
 
   Returns:
     uint8 array of the same shape.
   """
-  return np.clip(np.rint((np.asarray(images) - black) * (255 / (1 - black))), 0, 255).astype(np.uint8)
+  from_black = np.asarray(images) - black
+  levels = np.floor(from_black * (256 / (1 - black))) if dequantized else np.rint(from_black * (255 / (1 - black)))
+  return np.clip(levels, 0, 255).astype(np.uint8)
 
 
 def grid(images: np.ndarray, columns: int, gutter_pixels: int = 2) -> np.ndarray:

@@ -154,6 +154,11 @@ def gradient_penalty(norms: Any, sides: str = 'two_sided') -> Any:
   return tf.reduce_mean(tf.square(tf.nn.relu(excess) if sides == 'one_sided' else excess))
 
 
+def name_in_network(variable: Any) -> str:
+  """Returns a variable's name without its network: conv_1/weights of critic/conv_1/weights."""
+  return variable.op.name.split('/', 1)[-1]
+
+
 def clip(variables: Sequence[Any], bound: float) -> Any:
   """Returns an op that clips: w <- clip(w, -c, c), WGAN Algorithm 1, line 7.
 
@@ -164,4 +169,13 @@ def clip(variables: Sequence[Any], bound: float) -> Any:
     variables: resource variables.
     bound: c > 0.
   """
-  return tf.group(*[v.assign(tf.clip_by_value(v.read_value(), -bound, bound)) for v in variables])
+  assigns = []
+  with tf.name_scope('clip'):
+    for v in variables:
+      with tf.name_scope(name_in_network(v)):
+        clipped = tf.clip_by_value(v.read_value(), -bound, bound)
+        assigns.append(v.assign(clipped, read_value=False))
+  # Not tf.group: TensorBoard's graph moves a NoOp, and a scope that has one in its name, out of the flow. What each
+  # assign waits for, this op need not wait for again.
+  with tf.control_dependencies(None), tf.control_dependencies(assigns):
+    return tf.constant(True, name='clipped').op

@@ -44,15 +44,19 @@ def make(config: Config, learning_rate: Any) -> Any:
   return tf.train.RMSPropOptimizer(learning_rate, decay=0.9, epsilon=1e-10)
 
 
-def decayed(rate: float, decay_steps: int, global_step: Any) -> Any:
+def decayed(rate: float, decay_steps: int, global_step: Any, of_generator: bool = False) -> Any:
   """Returns a learning rate that falls linearly from `rate` to zero, as in the WGAN-GP code: float or float32 scalar.
 
+  That code numbers its iterations from 0 and has no generator update in the first. So generator update k, and the
+  critic updates after it, have the rate 1 - k / N.
+
   Args:
-    rate: learning rate of the first update.
-    decay_steps: generator updates until the learning rate is zero; 0 keeps it constant.
+    rate: learning rate of the first critic updates.
+    decay_steps: N, generator updates until the learning rate is zero; 0 keeps it constant.
     global_step: int64 variable, generator updates so far.
+    of_generator: whether it is for the generator's optimizer, whose update counts itself.
   """
   if not decay_steps:
     return rate
-  done = tf.cast(global_step.read_value(), tf.float32) / decay_steps
-  return rate * tf.maximum(0.0, 1 - done)
+  done = tf.cast(global_step.read_value(), tf.float32) + (1 if of_generator else 0)
+  return rate * tf.maximum(0.0, 1 - done / decay_steps)

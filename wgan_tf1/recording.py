@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import files, images, networks, sampling, summaries
+from wgan_tf1.curve import Curve
 from wgan_tf1.data import batches
 from wgan_tf1.errors import warn
 from wgan_tf1.evaluation import protocol, small_classifier
@@ -28,36 +29,57 @@ class Recorder:
     count = min(networks.SAMPLE_POINTS, len(held_out))
     self._held_out = batches.encode(trainer.config, held_out[np.arange(count)])
     self._evaluate = _evaluator(trainer)
+    self._curve = Curve(trainer.config, trainer.global_step)
     self._timed_step, self._timed_at = trainer.global_step, time.perf_counter()
 
-  def summarise(self) -> None:
-    """Before a generator update: writes the summaries if they are due."""
+  def summarise(self, estimate: float) -> None:
+    """Before a generator update: adds the estimate to the curve, and writes the summaries if they are due.
+
+    Args:
+      estimate: of the last critic update; not a number if there was none.
+    """
     step, every = self._trainer.global_step + 1, self._config.summary_every_steps
+    self._curve.training.append((step, float(estimate)))
     if step // every > self._timed_step // every:
       now = time.perf_counter()
       rate = (step - self._timed_step) / (now - self._timed_at)
       feed = self._trainer.feed()  # outside of `writing`: an error of the data is not one of the run directory
       with directory.writing(self._config.run_dir):
-        summaries.write(self._trainer, self._writer, feed, self._held_out, step, rate)
+        held_out = summaries.write(self._trainer, self._writer, feed, self._held_out, step, rate)
+      self._curve.held_out.append((step, held_out))
       self._timed_step, self._timed_at = step, now
 
   def write_samples(self) -> None:
     """Writes the samples of the fixed latents to a file and to the event file."""
     if self._config.form == 'text':
       content = sampling.lines(self._trainer)
-      summary = summaries.text('samples', content.decode())
+      summary = summaries.text('samples/generated', content.decode())
     else:
       points = self._config.form == 'points'
       picture = sampling.points(self._trainer, self._held_out) if points else sampling.grid(self._trainer)
       content = images.encode_png(picture)
-      summary = summaries.image('samples', picture.shape, content)
+      summary = summaries.image('samples/generated', picture.shape, content)
     with directory.writing(self._config.run_dir):
       files.write_file(directory.sample_path(self._config, self._trainer.global_step), content)
       self._writer.add_summary(summary, self._trainer.global_step)
 
-  def save(self) -> None:
-    """Writes a checkpoint, unless a weight is not finite."""
+  def write_real(self) -> None:
+    """Writes as many real samples to the event file, to compare with; a plot of points has them already."""
+    if self._config.form == 'points':
+      return
+    picture = sampling.real(self._config, self._trainer.dataset)
+    if isinstance(picture, bytes):
+      summary = summaries.text('samples/real', picture.decode())
+    else:
+      summary = summaries.image('samples/real', picture.shape, images.encode_png(picture))
+    with directory.writing(self._config.run_dir):
+      self._writer.add_summary(summary, self._trainer.global_step)
+
+  def save(self, ends: bool = True) -> None:
+    """Writes a checkpoint, unless a weight is not finite, and the curve up to it; `ends`: the process does, too."""
     self._trainer.session.run(self._trainer.graph.check_weights)
+    with directory.writing(self._config.run_dir):
+      self._curve.write(ends)
     checkpoints.save(self._trainer.session, self._saver, self._config.run_dir, self._trainer.global_step)
 
   def keep(self, before: int, last: bool, stopping: bool) -> None:
@@ -78,7 +100,7 @@ class Recorder:
     if due(config.save_every_steps) or stopping:
       with directory.writing(config.run_dir):
         self._writer.flush()  # or a kill would lose events that no later process writes again
-      self.save()
+      self.save(ends=last or stopping)
     if self._evaluate and due(config.evaluate_every_steps):
       rows = self._evaluate(self._trainer)
       with directory.writing(config.run_dir):
@@ -124,9 +146,12 @@ def recorder(trainer: Any, saver: Any) -> Iterator[Recorder]:
     with directory.writing(config.run_dir):
       # What a killed process wrote after its last checkpoint is written again: TensorBoard drops the first copy.
       writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step + 1 if step else 0)
-      for summary in summaries.start(config, trainer.graph.estimate):
+      for summary in summaries.start(config):
         writer.add_summary(summary, step)
-    yield Recorder(trainer, saver, writer)
+    records = Recorder(trainer, saver, writer)
+    if step == 0:
+      records.write_real()
+    yield records
   finally:
     with directory.writing(config.run_dir):
       writer.close()

@@ -87,14 +87,36 @@ def build_sampler(config: Config) -> Sampler:
   return Sampler(latents, labels, samples, variables)
 
 
+def _to_uint8(config: Config, samples: np.ndarray) -> np.ndarray:
+  assert config.pixel_minimum is not None  # every Config of images has one
+  return images.to_uint8(samples, config.pixel_minimum, config.dequantize)
+
+
 def grid(model: Model) -> np.ndarray:
   """Draws the samples of a run's fixed latents in 8 rows, with a column for each class if there are classes.
 
   Returns:
     uint8 [H, W, C].
   """
-  samples = images.to_uint8(model.session.run(model.graph.samples), model.config.pixel_minimum)
+  samples = _to_uint8(model.config, model.session.run(model.graph.samples))
   return images.grid(samples, columns=len(samples) // networks.SAMPLE_ROWS)
+
+
+def real(config: Config, dataset: datasets.Dataset) -> Union[np.ndarray, bytes]:
+  """Draws as many real samples as a run has fixed latents, in the form of its own.
+
+  Args:
+    config: of images or text.
+    dataset: its data.
+
+  Returns:
+    What `grid` returns of images, what `lines` returns of text.
+  """
+  count = networks.sample_count(config)
+  raw = dataset.train[np.arange(count) % len(dataset.train)]
+  if config.form == 'text':
+    return _as_lines(raw, config)
+  return images.grid(raw, columns=count // networks.SAMPLE_ROWS)
 
 
 def points(model: Model, real: np.ndarray, latents: Optional[np.ndarray] = None) -> np.ndarray:
@@ -120,8 +142,12 @@ def points(model: Model, real: np.ndarray, latents: Optional[np.ndarray] = None)
 
 def lines(model: Model) -> bytes:
   """Returns a run's samples of its fixed latents as lines of UTF-8 text."""
-  drawn = text.decode_text(model.session.run(model.graph.samples).argmax(axis=2), model.config.vocabulary)
-  return ''.join(line + '\n' for line in drawn).encode()
+  return _as_lines(model.session.run(model.graph.samples).argmax(axis=2), model.config)
+
+
+def _as_lines(tokens: np.ndarray, config: Config) -> bytes:
+  assert config.vocabulary is not None  # a text's Config has one once its data are loaded
+  return ''.join(line + '\n' for line in text.decode_text(tokens, config.vocabulary)).encode()
 
 
 def plot_points(config: Config, latents: np.ndarray, checkpoint_step: Optional[int] = None) -> Tuple[int, np.ndarray]:
@@ -175,7 +201,7 @@ def generate(
       if config.form == 'text':
         samples += text.decode_text(batch.argmax(axis=2), config.vocabulary)
       else:
-        samples += list(images.to_uint8(batch, config.pixel_minimum))
+        samples += list(_to_uint8(config, batch))
   return step, samples
 
 
@@ -252,7 +278,9 @@ def _served(config: Config, sampler: Sampler) -> Dict[str, Any]:
     with tf.control_dependencies([check]):
       samples = tf.identity(samples)
   if config.form == 'image':
-    levels = tf.rint((samples - config.pixel_minimum) * (255 / (1 - config.pixel_minimum)))
+    white = 1 - config.pixel_minimum
+    from_black = samples - config.pixel_minimum
+    levels = tf.floor(from_black * (256 / white)) if config.dequantize else tf.rint(from_black * (255 / white))
     return {'images': tf.cast(tf.clip_by_value(levels, 0, 255), tf.uint8)}
   if config.form == 'text':
     characters = tf.gather([c.encode() for c in config.vocabulary], tf.argmax(samples, axis=2))

@@ -187,8 +187,8 @@ def _resolved(config: Config, chief: bool) -> Tuple[Config, datasets.Dataset]:
   config = dataclasses.replace(config, fallback_dataset=None, **found)
   if previous and previous.data_fingerprint != dataset.fingerprint:
     raise UserError(
-      '%s was started on other data than dataset=%s has now. Restore that data, or use another --run_dir'
-      % (config.run_dir, config.dataset)
+      '%s was started on other data than dataset=%s has now. %s, or use another --run_dir'
+      % (config.run_dir, config.dataset, datasets.restoring(config.dataset))
     )
   return config, dataset
 
@@ -259,7 +259,7 @@ def _train_loop(trainer: Trainer, records: Optional[recording.Recorder], stopped
         estimate = trainer.critic_update(run=records.traced('critic') if records and traced else None)
       if trainer.critic_updates_left <= 0:
         if records:
-          records.summarise()
+          records.summarise(estimate)
         trainer.generator_update(records.traced('generator') if records else None)  # lines 9 to 11
         console.advance(bar, trainer, estimate, trainer.global_step - before)
       last = trainer.global_step >= config.generator_steps

@@ -3,6 +3,7 @@ import struct
 
 import numpy as np
 import pytest
+import sklearn.datasets
 
 from wgan_tf1.data import arrays
 from wgan_tf1.data.downloads import Missing
@@ -45,9 +46,26 @@ def test_a_damaged_label_file_is_named(tmp_path, idx_files):
 
 def test_digits():
   loaded = arrays.read_digits()
-  assert loaded.train.shape == (1500, 8, 8, 1) and loaded.validation.shape == (297, 8, 8, 1)
-  assert loaded.train.dtype == np.uint8 and loaded.train.min() == 0 and loaded.train.max() == 255
+  assert loaded.train.shape == (1500, 28, 28, 1) and loaded.validation.shape == (297, 28, 28, 1)
+  assert loaded.train.dtype == np.uint8
   assert loaded.train_labels[:10].tolist() == list(range(10)) and len(loaded.validation_labels) == 297
+
+
+def test_digits_are_drawn_as_mnist_draws_its_own():
+  """White strokes on black, in a box of 20x20 pixels in the middle of 28x28."""
+  drawn = arrays.read_digits().train[..., 0]
+  outside = drawn.copy()
+  outside[:, 4:24, 4:24] = 0
+  assert not outside.any()
+  inked = drawn.any(axis=0)
+  assert inked[4].any() and inked[23].any() and inked[:, 6].any() and inked[:, 21].any()  # the box is used
+  assert (drawn.reshape(1500, -1).max(axis=1) == 255).mean() > 0.99
+  shares = [np.mean(drawn[:, 4:24, 4:24] == level) for level in (0, 255)]
+  assert 0.4 < shares[0] < 0.8 and shares[1] > 0.15  # black, white, and few greys between
+  originals = sklearn.datasets.load_digits().images[:1500]
+  reduced = drawn[:, 4:24, 4:24].reshape(1500, 4, 5, 4, 5).mean(axis=(2, 4))
+  expected = originals.reshape(1500, 4, 2, 4, 2).mean(axis=(2, 4))
+  assert all(np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.9 for a, b in zip(reduced, expected))
 
 
 def _records(labels, first=0):
@@ -117,7 +135,7 @@ def test_images_are_padded_with_black_or_resized():
   images = np.full([2, 5, 5, 1], 200, np.uint8)
   padded = arrays.fit(images, 8, 1, 'pad')
   assert (padded[:, 1:6, 1:6] == 200).all() and padded.sum() == images.sum()
-  for how, size in (('resize', 8), ('enlarge', 8), ('pad', 3), ('resize', 5), ('pad', 5)):
+  for how, size in (('resize', 8), ('pad', 3), ('resize', 5), ('pad', 5)):
     assert (arrays.fit(images, size, 1, how) == np.full([2, size, size, 1], 200)).all()
   checks = np.indices([8, 8]).sum(0)[None, :, :, None].astype(np.uint8) % 2 * 255
   assert np.abs(arrays.fit(checks, 4, 1, 'pad').astype(int) - 127).max() < 40  # antialiased

@@ -86,16 +86,20 @@ def test_a_missing_data_set_is_replaced_by_the_fallback_or_refused(mnist, data_c
   dataset = datasets.load(data_config('mnist', data_dir=str(mnist), fallback_dataset='digits', class_count=10))
   assert dataset.name == 'digits' and len(dataset.train) == 1500 and len(dataset.train_labels) == 1500
   warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith('warning')]
-  assert len(warnings) == 1 and 'MNIST is not in' in warnings[0]
-  assert warnings[0].endswith('. Training on digits instead, so the results are not those of mnist')
+  assert warnings == [
+    "warning: MNIST not found and could not be downloaded; using scikit-learn's 1,797 digits, redrawn as 28x28, instead"
+  ]
   with pytest.raises(UserError, match=r'cannot be downloaded .*\)\. Put .* there, or use --dataset=digits'):
     datasets.load(data_config('mnist', data_dir=str(mnist)))
 
 
-def test_digits_are_enlarged(data_config):
-  dataset = datasets.load(data_config(image_size=20, image_channels=3))
-  assert dataset.train.shape == (1500, 20, 20, 3) and dataset.validation.shape == (297, 20, 20, 3)
+@pytest.mark.parametrize('fit, border', [('pad', 6), ('resize', 4)])
+def test_digits_are_padded_or_resized_like_mnist(data_config, fit, border):
+  dataset = datasets.load(data_config(image_size=32, image_channels=3, image_fit=fit))
+  assert dataset.train.shape == (1500, 32, 32, 3) and dataset.validation.shape == (297, 32, 32, 3)
   assert dataset.train.dtype == np.uint8 and dataset.train.min() == 0 and dataset.train.max() == 255
+  rows = np.flatnonzero(dataset.train.any(axis=(0, 2, 3)))
+  assert rows[0] >= border and rows[-1] < 32 - border and (fit == 'pad') == (rows[-1] - rows[0] < 20)
 
 
 @pytest.mark.parametrize('fit, corner', [('pad', 0), ('resize', 200)])

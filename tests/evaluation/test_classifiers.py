@@ -76,7 +76,7 @@ def test_padding_is_cut_off(tmp_path):
 
 
 def test_which_images_were_padded():
-  sizes = {'mnist': 28, 'fashion_mnist': 28, 'cifar10': 32, 'digits': None, 'folder': None, 'lsun': None}
+  sizes = {'mnist': 28, 'fashion_mnist': 28, 'cifar10': 32, 'digits': 28, 'folder': None, 'lsun': None}
   for name, size in sizes.items():
     assert classifiers.unpadded_size(name, 'pad') == size and classifiers.unpadded_size(name, 'resize') is None
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wgan_tf1 import images
-from wgan_tf1.data import datasets, points
+from wgan_tf1.data import batches, datasets, points
 from wgan_tf1.evaluation import classifiers, distances, measures, metrics
 
 
@@ -65,12 +65,12 @@ def test_images_are_measured_by_the_formulas(tiny, quarters):
   rows = _by_name(measures.of_images(config, dataset, 40, classifier, seed=1)(samples))
   generated = images.to_uint8(samples)
   held_out = dataset.validation[np.arange(40) * len(dataset.validation) // 40]
-  of_generated, probabilities = score(classifier, generated, None)
+  of_generated, probabilities = score(classifier, generated, 28)
   assert set(sizes) == {classifiers.unpadded_size('digits', 'pad')}
   flat_a, flat_b = (x.reshape(40, -1) / 255 for x in (generated, held_out))
   expected = {
     'inception_score': metrics.inception_score(probabilities, 10)[0],
-    'frechet_distance': metrics.frechet_distance(of_generated, score(classifier, held_out, None)[0]),
+    'frechet_distance': metrics.frechet_distance(of_generated, score(classifier, held_out, 28)[0]),
     'class_coverage': metrics.class_coverage(probabilities),
     'class_entropy': metrics.class_entropy(probabilities),
     'earth_movers_distance': distances.earth_movers_distance(flat_a, flat_b),
@@ -79,9 +79,41 @@ def test_images_are_measured_by_the_formulas(tiny, quarters):
   assert {name: rows[name].value for name in expected} == pytest.approx(expected, rel=1e-6)
   assert rows['inception_score'].deviation == pytest.approx(metrics.inception_score(probabilities, 10)[1])
   expected = {'samples': 40, 'reference': '40 test images', 'features': 'quarters', 'checksum': 'f00d', 'seed': 1}
+  assert rows['frechet_distance/floor'].protocol == expected
+  expected['quantisation'] = 'round(255 x)'
   assert rows['frechet_distance'].protocol == expected
   assert 0 < rows['frechet_distance/floor'].value < rows['frechet_distance'].value
   assert 0 < rows['earth_movers_distance/floor'].value < rows['earth_movers_distance'].value
+
+
+@pytest.mark.parametrize(
+  'preset, variant, drawn',
+  [
+    ('blog-mnist', 'gp', ['round(255 x)', None, None]),
+    ('blog-mnist-bn', 'clip', ['round(255 x)', 'moving averages', None]),
+    ('cifar10-resnet', 'gp', ['floor(256 x)', 'moving averages', None]),
+    ('cifar10-resnet-acgan', 'gp', ['floor(256 x)', 'moving averages', 'each class in turn']),
+  ],
+)
+def test_scores_say_how_their_images_are_drawn(tiny, quarters, preset, variant, drawn):
+  config = tiny(variant, preset=preset, dataset='digits', image_channels=1)
+  dataset = datasets.load(config)
+  samples = _random(20, *dataset.train.shape[1:])
+  rows = _by_name(measures.of_images(config, dataset, 20, quarters[0], seed=0)(samples))
+  for name in ('inception_score', 'frechet_distance'):
+    assert [rows[name].protocol.get(field) for field in ('quantisation', 'batch_norm', 'labels')] == drawn
+  assert 'quantisation' not in rows['frechet_distance/floor'].protocol  # real images are not drawn
+
+
+def test_dequantised_samples_are_measured_as_the_grey_levels_that_they_stand_for(tiny, quarters):
+  config = tiny('gp', preset='cifar10-resnet', dataset='digits', image_channels=1)
+  dataset = datasets.load(config)
+  held_out = dataset.validation[:40]
+  noise = np.random.RandomState(0).randint(0, 65536, held_out.shape, np.uint16)
+  samples = batches.encode(config, held_out, noise)  # those of a perfect generator
+  dataset = dataset._replace(validation=held_out)
+  rows = _by_name(measures.of_images(config, dataset, 40, quarters[0], seed=0)(samples))
+  assert rows['frechet_distance'].value == pytest.approx(0, abs=1e-6) and rows['earth_movers_distance'].value == 0
 
 
 def test_metrics_that_cannot_be_measured_have_a_reason(tiny, quarters):

@@ -29,6 +29,47 @@ def test_only_numbers_of_one_protocol_are_comparable(other, expected):
   assert [reason for _, reason in published.comparisons(row, '8gaussians', [other])] == expected
 
 
+HERE = {'samples': 50000, 'quantisation': 'floor(256 x)', 'batch_norm': 'moving averages', 'labels': 'each in turn'}
+
+
+@pytest.mark.parametrize(
+  'here, there, expected',
+  [
+    (HERE, HERE, None),
+    (HERE, {**HERE, 'quantisation': 'round(255 x)'}, 'quantisation: round(255 x), here floor(256 x)'),
+    (HERE, {**HERE, 'batch_norm': 'batches of 100'}, 'batch norm: batches of 100, here moving averages'),
+    (HERE, {**HERE, 'labels': 'uniform at random'}, 'labels: uniform at random, here each in turn'),
+    (HERE, {**HERE, 'batch_norm': None}, 'the batch norm in sampling is not known'),
+    (
+      HERE,
+      {'samples': 50000},
+      'the quantisation, the batch norm in sampling and the distribution of labels are not known',
+    ),
+    # A generator without batch norm or labels has no way of sampling that could differ in them.
+    (HERE, {**HERE, 'batch_norm': 'none', 'labels': 'none'}, None),
+    ({**HERE, 'batch_norm': None, 'labels': None}, HERE, None),
+    ({'samples': 50000, 'quantisation': 'floor(256 x)'}, {'samples': 50000, 'quantisation': 'floor(256 x)'}, None),
+    ({'samples': 50000, 'quantisation': 'floor(256 x)'}, {'samples': 50000}, 'the quantisation is not known'),
+  ],
+)
+def test_scores_of_images_drawn_in_different_ways_are_not_comparable(here, there, expected):
+  row = measures.Row('inception_score', 7.0, '', here)
+  other = _row(there, metric='inception_score', dataset='cifar10')
+  assert [reason for _, reason in published.comparisons(row, 'cifar10', [other])] == [expected]
+
+
+def test_the_published_score_of_the_residual_networks_is_not_comparable_with_moving_averages():
+  protocol = {'splits': 10, 'features': 'Inception 2015', **HERE}
+  row = measures.Row('inception_score', 7.0, '', protocol)
+  reasons = {
+    (other['system'], other['note']): reason for other, reason in published.comparisons(row, 'cifar10', published.rows())
+  }
+  assert None not in reasons.values()
+  drawn = 'quantisation: floor(255.99 x), here floor(256 x); batch norm: batches of 100, here moving averages'
+  assert reasons['WGAN-GP ResNet', 'unsupervised'] == drawn
+  assert reasons['WGAN-GP ResNet', 'supervised'] == drawn + '; labels: uniform at random, here each in turn'
+
+
 def test_divergences_of_different_texts_are_not_comparable():
   row = measures.Row('ngram_divergence_2', 0.2, 'bits', {'samples': 100, 'reference': 'held_out'})
   other = _row(metric='ngram_divergence_2', dataset='text')

@@ -23,13 +23,11 @@ def test_a_classifier_is_trained_frozen_and_saved(trained):
   assert (found.dataset, found.size, found.channels, found.input_dtype) == ('digits', 28, 1, 'uint8')
   assert not [node for node in found.graph_def.node if 'Variable' in node.op or 'Handle' in node.op]
   digits = arrays.read_digits()
-  images = arrays.fit(digits.validation, 28, 1, 'enlarge')
-  values, probabilities = classifiers.features(found, images)
+  values, probabilities = classifiers.features(found, digits.validation)
   assert values.shape == (297, 64) and probabilities.shape == (297, 10) and values.min() == 0
   np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
   right = np.mean(probabilities.argmax(axis=1) == digits.validation_labels)
   assert found.test_accuracy == np.float32(right) and right > 0.7
-  assert np.mean(classifiers.features(found, digits.validation)[1].argmax(axis=1) == digits.validation_labels) > 0.6
 
 
 def test_training_is_a_function_of_the_seed(tmp_path):

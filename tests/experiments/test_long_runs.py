@@ -11,7 +11,7 @@ from tests.experiments.settled import group
 def _numbers(**kwargs):
   """Two runs whose estimate and distance fall together, and that end well; kwargs are what gp has instead."""
   clip = {
-    'step': [1, 2, 3, 4, 5], 'wasserstein_estimate/training': [9.0, 8, 7, 6, 5],
+    'step': [1, 2, 3, 4, 5], 'estimate/train': [9.0, 8, 7, 6, 5],
     'frechet_distance': [50.0, 40, 30, 20, 10],
     'class_coverage': [1.0, 5, 9, 10, 10],
   }  # fmt: skip
@@ -22,8 +22,8 @@ def _numbers(**kwargs):
   'kwargs, verdicts',
   [
     ({}, (True, True, True, True)),
-    ({'wasserstein_estimate/training': [5.0, 6, 7, 8, 9]}, (False, True, True, True)),
-    ({'wasserstein_estimate/training': [5.0, 5, 5, 5, 5]}, (None, True, True, True)),
+    ({'estimate/train': [5.0, 6, 7, 8, 9]}, (False, True, True, True)),
+    ({'estimate/train': [5.0, 5, 5, 5, 5]}, (None, True, True, True)),
     ({'class_coverage': [10.0, 10, 10, 10, 9]}, (True, True, False, True)),
     ({'frechet_distance': [50.0, 40, 30, 20, 10]}, (True, True, True, False)),
     ({'frechet_distance': []}, (None, True, True, None)),

@@ -90,7 +90,7 @@ def _load_idx_set(config, name):
 
 
 def _load_digits(config, name):
-  return _images(config, name, arrays.read_digits(), 'enlarge')
+  return _images(config, name, arrays.read_digits(), config.image_fit)
 
 
 def _load_cifar10(config, name):
@@ -135,6 +135,8 @@ DATASETS: Dict[str, Callable[[Config, str], Dataset]] = {
   'swissroll': _load_points,
 }
 
+_FALLBACK_WORDS = {'digits': "scikit-learn's 1,797 digits, redrawn as 28x28,"}
+
 
 def _check_labels(config, dataset):
   if config.class_count is not None:
@@ -146,11 +148,18 @@ def _check_labels(config, dataset):
       )
 
 
+def restoring(name: str) -> str:
+  """Returns how to get back the data that a run was trained on: an imperative sentence without its full stop."""
+  if name == 'digits':  # drawn by this package, so their fingerprint changes with its version alone
+    return 'Other versions of this project draw the digits differently. Use the one that the run was trained with'
+  return 'Restore that data'
+
+
 def load(config: Config) -> Dataset:
   """Loads the data set that a config names.
 
   Images in memory are resized to `image_size` as `image_fit` says. Images of 'folder' and 'lsun' are always cropped
-  and resized, scikit-learn's digits are always enlarged.
+  and resized.
 
   Args:
     config: its fields dataset, fallback_dataset, data_dir, data_path, classes, class_count, image_size,
@@ -169,7 +178,10 @@ def load(config: Config) -> Dataset:
     if config.fallback_dataset is None:
       raise UserError(str(e)) from e
     name = config.fallback_dataset
-    warn('%s. Training on %s instead, so the results are not those of %s' % (e.problem, name, config.dataset))
+    warn(
+      '%s not found and could not be downloaded; using %s instead'
+      % (config.dataset.upper().replace('_', '-'), _FALLBACK_WORDS.get(name, name))
+    )
     dataset = DATASETS[name](config, name)
   _check_labels(config, dataset)
   return dataset

@@ -181,9 +181,11 @@ def _attach(classifier: Classifier) -> Tuple[Any, Any, Any]:
 def unpadded_size(dataset_name: str, image_fit: Optional[str]) -> Optional[int]:
   """Returns the size in pixels of a data set's images without the black that `datasets.load` pads them with.
 
-  None if it resizes them instead, as it always does with scikit-learn's digits, 'folder' and 'lsun'.
+  None if it resizes them instead, as it always does with 'folder' and 'lsun'.
   """
-  return {'mnist': 28, 'fashion_mnist': 28, 'cifar10': 32}.get(dataset_name) if image_fit == 'pad' else None
+  return (
+    {'mnist': 28, 'fashion_mnist': 28, 'digits': 28, 'cifar10': 32}.get(dataset_name) if image_fit == 'pad' else None
+  )
 
 
 def _fitted(classifier: Classifier, images: np.ndarray, unpadded: Optional[int]) -> np.ndarray:

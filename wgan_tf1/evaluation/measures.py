@@ -53,6 +53,7 @@ def of_images(
   held_out = dataset.validation[spread(len(dataset.validation), count)]
   training = dataset.train[spread(len(dataset.train), count)]
   unpadded = classifiers.unpadded_size(dataset.name, config.image_fit)
+  drawn = _drawing(config)
   rows_of_real = _matched_images(held_out, training, seed, '/floor')
   if classifier is None:
     reason = 'needs a classifier: evaluate.py --train_classifier, or --classifier_graph=FILE'
@@ -63,26 +64,39 @@ def of_images(
   else:
     of_held_out, _ = classifiers.features(classifier, held_out, unpadded)
     of_training, _ = classifiers.features(classifier, training, unpadded)
-    rows_of_real.append(_frechet(classifier, of_training, of_held_out, '/floor', seed))
+    rows_of_real.append(_frechet(classifier, of_training, of_held_out, '/floor', seed, {}))
 
   def measure(samples: np.ndarray) -> List[Row]:
-    generated = images.to_uint8(samples, black)
+    generated = images.to_uint8(samples, black, config.dequantize)
     rows = _matched_images(held_out, generated, seed, '') + rows_of_real
     if classifier is None:
       return rows
     of_generated, probabilities = classifiers.features(classifier, generated, unpadded)
-    protocol = dict(_network(classifier), samples=len(generated), seed=seed)
+    protocol = dict(_network(classifier), samples=len(generated), seed=seed, **drawn)
     scored = dict(protocol, splits=SPLITS)
     classes = probabilities.shape[1]
     of_classes, nats = 'of %d classes' % classes, 'nats, at most %.3f' % np.log(classes)
     return [
       _row('inception_score', 'at most %d' % classes, scored, metrics.inception_score, probabilities, SPLITS),
-      _frechet(classifier, of_generated, of_held_out, '', seed),
+      _frechet(classifier, of_generated, of_held_out, '', seed, drawn),
       _row('class_coverage', of_classes, protocol, metrics.class_coverage, probabilities),
       _row('class_entropy', nats, protocol, metrics.class_entropy, probabilities),
     ] + rows
 
   return measure
+
+
+def _drawing(config: Config) -> Dict[str, str]:
+  """Returns how images are drawn from a generator, as part of a protocol, in the words of published.json.
+
+  The pixel x that is made an integer is 0 if it is black, 1 if it is white.
+  """
+  drawn = {'quantisation': 'floor(256 x)' if config.dequantize else 'round(255 x)'}
+  if config.generator_norm == 'batch':
+    drawn['batch_norm'] = 'moving averages'
+  if config.class_count:
+    drawn['labels'] = 'each class in turn'
+  return drawn
 
 
 def _network(classifier: classifiers.Classifier) -> Dict[str, Any]:
@@ -91,10 +105,15 @@ def _network(classifier: classifiers.Classifier) -> Dict[str, Any]:
 
 
 def _frechet(
-  classifier: classifiers.Classifier, of_samples: np.ndarray, of_held_out: np.ndarray, suffix: str, seed: int
+  classifier: classifiers.Classifier,
+  of_samples: np.ndarray,
+  of_held_out: np.ndarray,
+  suffix: str,
+  seed: int,
+  drawn: Dict[str, str],
 ) -> Row:
   reference = '%s test images' % format(len(of_held_out), ',')  # in the words of published.json, for all of MNIST's
-  protocol = dict(_network(classifier), samples=len(of_samples), reference=reference, seed=seed)
+  protocol = dict(_network(classifier), samples=len(of_samples), reference=reference, seed=seed, **drawn)
   name = 'frechet_distance' + suffix
   return _row(name, 'squared feature units', protocol, metrics.frechet_distance, of_samples, of_held_out)
 

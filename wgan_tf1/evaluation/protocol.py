@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import files, sampling
+from wgan_tf1 import files, sampling, summaries
 from wgan_tf1.config import Config, sample_classes
 from wgan_tf1.data import batches, datasets
 from wgan_tf1.data.datasets import Dataset
@@ -96,7 +96,10 @@ def _estimates(model: sampling.Model, dataset: Dataset, count: int, seed: int) -
   n = max(n, 1) * config.batch_size
   feeds = _latents(config, n, seed, graph.latents, graph.labels)
   fake_scores = None
-  for name, part in (('training', dataset.train), ('held_out', dataset.validation)):
+  for name, metric, part in (
+    ('training', 'estimate/train', dataset.train),
+    ('held_out', 'estimate/held_out', dataset.validation),
+  ):
     feeds[graph.real] = batches.encode(config, part[np.resize(measures.spread(len(part), n), n)])
     real_scores = _in_batches(model, graph.real_scores, feeds)
     if fake_scores is None or config.fixed_generator:  # a fixed generator makes its samples from the real ones
@@ -105,7 +108,7 @@ def _estimates(model: sampling.Model, dataset: Dataset, count: int, seed: int) -
     estimate = model.session.run(graph.scalars[graph.estimate], scores)
     unit = 'nats' if graph.estimate == 'js_estimate' else 'score'
     protocol = {'samples': n, 'reference': name, 'seed': seed}
-    rows.append(measures.Row('%s/%s' % (graph.estimate, name), float(estimate), unit, protocol))
+    rows.append(measures.Row(metric, float(estimate), unit, protocol))
   return rows
 
 
@@ -136,14 +139,14 @@ def evaluate_run(
     dataset = datasets.load(dataclasses.replace(config, data_dir=data_dir or config.data_dir))
     if dataset.fingerprint != config.data_fingerprint:
       raise UserError(
-        '%s was trained on other data than dataset=%s has now. Restore that data, or name its directory with --data_dir'
-        % (config.run_dir, config.dataset)
+        '%s was trained on other data than dataset=%s has now. %s, or name its directory with --data_dir'
+        % (config.run_dir, config.dataset, datasets.restoring(config.dataset))
       )
     return step, evaluator(config, dataset, num_samples, classifier, seed)(model)
 
 
 def record(config: Config, step: int, rows: Sequence[measures.Row], writer: Optional[EventWriter] = None) -> None:
-  """Adds rows to metrics.jsonl in the run directory, and to an event file.
+  """Adds rows to metrics.jsonl in the run directory, and to an event file, where training writes the estimates itself.
 
   Args:
     config: of the run.
@@ -159,7 +162,11 @@ def record(config: Config, step: int, rows: Sequence[measures.Row], writer: Opti
   with files.user_errors('%s cannot be written' % path), contextlib.ExitStack() as stack:
     with open(path, 'a') as f:
       f.write(''.join(lines))
-    values = [tf.Summary.Value(tag=TAG + row.metric, simple_value=row.value) for row in rows if row.value is not None]
+    values = []
+    for row in rows:
+      if row.value is not None and not row.metric.startswith('estimate/'):
+        title = row.metric.replace('_', ' ')
+        values.append(summaries.scalar(TAG + row.metric, row.value, title, 'In %s; see metrics.jsonl.' % row.unit))
     if writer is None:
       writer = stack.enter_context(contextlib.closing(EventWriter(config.run_dir)))
     writer.add_summary(tf.Summary(value=values), step)

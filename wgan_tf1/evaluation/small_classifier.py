@@ -67,8 +67,8 @@ def _labelled_images(dataset_name: str, data_dir: str) -> arrays.Arrays:
   except downloads.Missing as e:
     raise UserError('%s. Put the files of %s there to train a classifier' % (e.problem, dataset_name)) from e
   return loaded._replace(
-    train=arrays.fit(loaded.train, training.size, training.channels, 'enlarge'),
-    validation=arrays.fit(loaded.validation, training.size, training.channels, 'enlarge'),
+    train=arrays.fit(loaded.train, training.size, training.channels, 'resize'),
+    validation=arrays.fit(loaded.validation, training.size, training.channels, 'resize'),
   )
 
 
@@ -152,8 +152,8 @@ def train(
   """Trains, tests and freezes a small classifier.
 
   Adam (1412.6980), batches of 128, dropout (1207.0580) before the hidden layer, no augmentation: a function of the data
-  and the seed. Images are 28x28 and grey: MNIST's and Fashion-MNIST's as published, scikit-learn's digits enlarged.
-  CIFAR-10's are 32x32 and RGB.
+  and the seed. Images are 28x28 and grey: MNIST's and Fashion-MNIST's as published, scikit-learn's digits as
+  `arrays.read_digits` draws them. CIFAR-10's are 32x32 and RGB.
 
   Args:
     dataset_name: a key of `TRAININGS`.

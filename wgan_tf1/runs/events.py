@@ -10,7 +10,7 @@ import os
 import re
 import socket
 import time
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Set
 
 import tensorflow.compat.v1 as tf
 
@@ -50,6 +50,7 @@ class EventWriter:
     seconds = [int(match.group(1)) for match in map(_NAME.match, names) if match]
     second = max([int(time.time())] + [s + 1 for s in seconds])
     self._path = os.path.join(self._run_dir, 'events.out.tfevents.%010d.%s' % (second, socket.gethostname()))
+    self._described: Set[str] = set()  # tags whose metadata are in the file
     with _os_errors():
       self._file = tf.python_io.TFRecordWriter(self._path)
     self._write(tf.Event(file_version='brain.Event:2'))
@@ -62,8 +63,13 @@ class EventWriter:
 
   def add_summary(self, summary: Any, step: int) -> None:
     """Writes a `tf.Summary`, or the bytes of one."""
-    if isinstance(summary, bytes):
-      summary = tf.Summary.FromString(summary)
+    summary = tf.Summary.FromString(summary if isinstance(summary, bytes) else summary.SerializeToString())
+    for value in summary.value:
+      # TensorBoard keeps the first metadata of a tag, so a file has them once, as those of TensorFlow's writers.
+      if value.tag in self._described:
+        value.ClearField('metadata')
+      elif value.HasField('metadata'):
+        self._described.add(value.tag)
     self._write(tf.Event(summary=summary, step=step))
 
   def add_session_log(self, session_log: Any, step: int) -> None:
