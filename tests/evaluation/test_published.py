@@ -62,7 +62,8 @@ def test_the_published_score_of_the_residual_networks_is_not_comparable_with_mov
   protocol = {'splits': 10, 'features': 'Inception 2015', **HERE}
   row = measures.Row('inception_score', 7.0, '', protocol)
   reasons = {
-    (other['system'], other['note']): reason for other, reason in published.comparisons(row, 'cifar10', published.rows())
+    (other['system'], other['note']): reason
+    for other, reason in published.comparisons(row, 'cifar10', published.rows())
   }
   assert None not in reasons.values()
   drawn = 'quantisation: floor(255.99 x), here floor(256 x); batch norm: batches of 100, here moving averages'

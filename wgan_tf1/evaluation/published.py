@@ -16,7 +16,7 @@ PROTOCOL = {
   'batch_norm': 'the batch norm in sampling',
   'labels': 'the distribution of labels',
 }
-# A measured number has these only where its generator does: without batch norm there is no mode of it that could differ.
+# A measured number has these only where its generator has them: without batch norm, no mode of it could differ.
 _OF_GENERATORS = ('quantisation', 'batch_norm', 'labels')
 
 
