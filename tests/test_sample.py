@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import types
 
 import numpy as np
 import pytest
@@ -318,13 +319,49 @@ def test_served_images_are_those_of_to_uint8(preset):
   assert (served == images.to_uint8(samples, run_config.pixel_minimum)).all()
 
 
-@pytest.mark.parametrize('black', [-1.0, 0.0])
-@pytest.mark.parametrize('dequantize, noise', [(False, 0), (True, 0), (True, 65535)])
-def test_served_images_give_back_every_grey_level(black, dequantize, noise):
-  run_config = dataclasses.replace(config.make('blog-mnist'), dequantize=dequantize, pixel_minimum=black)
-  everything = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
-  samples = batches.encode(run_config, everything, np.uint16(noise))
-  assert (_served(run_config, samples)['images'] == everything).all()
+@pytest.fixture(params=[-1.0, 0.0], ids=['tanh', 'sigmoid'])
+def perfect(request):
+  """Makes what a perfect generator makes: (config, the grey levels uint8 [8, 16, 16, 1], samples of them)."""
+
+  def make(dequantize, noise):
+    run_config = dataclasses.replace(
+      config.make('blog-mnist'), dequantize=dequantize, pixel_minimum=request.param, latent_size=2
+    )
+    levels = np.arange(8 * 256).astype(np.uint8).reshape(8, 16, 16, 1)
+    return run_config, levels, batches.encode(run_config, levels, np.uint16(noise))
+
+  return make
+
+
+# Without dequantisation, and with the least and the most noise that training adds.
+every_noise = pytest.mark.parametrize('dequantize, noise', [(False, 0), (True, 0), (True, 65535)])
+
+
+@every_noise
+def test_served_images_give_back_every_grey_level(perfect, dequantize, noise):
+  run_config, levels, samples = perfect(dequantize, noise)
+  assert (_served(run_config, samples)['images'] == levels).all()
+
+
+@every_noise
+def test_grids_and_samples_give_back_every_grey_level(perfect, dequantize, noise, monkeypatch):
+  run_config, levels, samples = perfect(dequantize, noise)
+
+  class Session:
+    def run(self, tensor):
+      return samples
+
+  model = sampling.Model(run_config, types.SimpleNamespace(samples=None), Session())
+  assert (sampling.grid(model) == images.grid(levels, columns=1)).all()
+
+  def build(config):
+    latents = tf.placeholder(tf.float32, [None, 2])
+    return Sampler(latents, None, tf.constant(samples) + 0 * latents[0, 0], {'v': tf.Variable(0.0)})
+
+  monkeypatch.setattr(sampling, 'build_sampler', build)
+  monkeypatch.setattr(sampling, '_restore', lambda *_: 1)
+  step, drawn = sampling.generate(run_config, np.zeros([8, 2]))
+  assert step == 1 and (np.stack(drawn) == levels).all()
 
 
 def test_served_text_is_that_of_decode_text():

@@ -1,4 +1,5 @@
 import os
+import re
 
 import numpy as np
 import pytest
@@ -102,3 +103,19 @@ def test_a_run_directory_that_cannot_be_made_is_one_line(tiny, tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(UserError, match='run_dir=.*file.run cannot be written: '):
     training.train(tiny(run_dir=str(tmp_path / 'file' / 'run')))
+
+
+@pytest.mark.parametrize(
+  'preset, advice',
+  [
+    ('blog-mnist', 'Other versions of this project draw the digits differently. Use the one that the run was trained'),
+    ('toy-8gaussians', 'Restore that data, or use another --run_dir'),
+  ],
+)
+def test_a_run_of_other_data_is_refused_with_what_can_be_done(tiny, tmp_path, preset, advice):
+  config = tiny(preset=preset, width=2, generator_steps=1, run_dir=str(tmp_path / 'run'))
+  training.train(config)
+  path = tmp_path / 'run' / 'config.json'
+  path.write_text(re.sub('("data_fingerprint": )"[^"]*"', r'\1"0"', path.read_text()))
+  with pytest.raises(UserError, match='other data than dataset=%s has now. %s' % (config.dataset, advice)):
+    training.train(config)

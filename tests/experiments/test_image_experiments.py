@@ -18,7 +18,7 @@ from experiments import (
   without_batch_norm,
 )
 from tests.experiments.settled import group
-from wgan_tf1.data import datasets
+from wgan_tf1.data import batches, datasets
 
 RUN = common.Run(lambda key, compute, config: compute(), 'nowhere')  # digits come with scikit-learn
 TINY = dict(
@@ -55,6 +55,17 @@ def test_samples_are_drawn_alike_at_every_call_and_however_many_at_once():
     np.testing.assert_array_equal(image_runs.draw(trainer, 7, 7), drawn)
     np.testing.assert_allclose(image_runs.draw(trainer, 7, 3), drawn, atol=1)
   assert drawn.shape == (7, 16, 16, 1) and drawn.dtype == np.uint8 and drawn.std(0).max() > 0
+
+
+@pytest.mark.parametrize('dequantize, noise', [(False, 0), (True, 0), (True, 65535)])
+def test_samples_of_a_perfect_generator_have_every_grey_level(dequantize, noise):
+  config = common.config(TINY, RUN, dequantize=dequantize)
+  levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+  samples = batches.encode(config, levels, np.uint16(noise))
+  session = types.SimpleNamespace(run=lambda tensor, feed: samples)
+  graph = types.SimpleNamespace(samples=None, sample_latents='latents')
+  trainer = types.SimpleNamespace(config=config, session=session, graph=graph)
+  np.testing.assert_array_equal(image_runs.draw(trainer, 1, 1), levels)
 
 
 def test_a_run_is_scored_at_its_beginning_on_the_way_and_at_its_end():
