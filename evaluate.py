@@ -12,6 +12,8 @@ and reference are the same; otherwise its line says what differs. The rows are a
 the run's events. To measure a run while it trains, use train.py --evaluate_every_steps.
 """
 
+import wgan_tf1.packages  # isort: skip  # noqa: F401
+
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 

@@ -11,6 +11,8 @@ python sample.py --run_dir=runs/blog-mnist-clip --export=model   a SavedModel fo
 Everything about the run is read from its directory. Nothing there changes, except that the new picture is added.
 """
 
+import wgan_tf1.packages  # isort: skip  # noqa: F401
+
 import os
 import sys
 from typing import Any, List, Optional, Tuple
@@ -81,6 +83,10 @@ def _check_flags(config: Config) -> None:
     for name in names:
       if FLAGS[name].present and not allowed:
         raise UserError('--%s has no effect %s' % (name, where))
+  if FLAGS.out:
+    advice = 'Name a file' + (', or leave --out out for standard output' if form == 'text' else '')
+    with files.user_errors('out=%s cannot be written' % FLAGS.out, advice):
+      files.resolved(FLAGS.out)
   if FLAGS.export:
     if config.fixed_generator:
       raise UserError('%s trained only a critic (fixed_generator): it has no generator to export' % FLAGS.run_dir)

@@ -10,10 +10,13 @@ Ctrl-C saves and stops. Run the same command to resume. The run directory has th
 what TensorBoard shows; sample.py draws more samples from it.
 """
 
+import wgan_tf1.packages  # isort: skip  # noqa: F401
+
 import contextlib
 import functools
+import json
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional
 
 from absl import flags
 
@@ -22,6 +25,7 @@ from wgan_tf1 import console
 from wgan_tf1.config import Config
 from wgan_tf1.distributed import tf_config
 from wgan_tf1.errors import UserError
+from wgan_tf1.presets import PARAMETERS
 
 FLAGS = flags.FLAGS
 
@@ -50,9 +54,13 @@ def _default(name: str) -> str:
   if name == 'data_dir':
     return '$WGAN_DATA_DIR, else data'
   values = {getattr(c, name) for preset in configs.PRESETS for c in _allowed(preset).values()} - {None}
-  if len(values) > 1:
-    return 'that of preset and variant: one of %s' % ', '.join(sorted(map(str, values)))
-  return str(values.pop()) if values else 'none'
+  if len(values) <= 1:
+    return str(values.pop()) if values else 'none'
+  own = {variant: getattr(c, name) for variant, c in _allowed('blog-mnist').items() if getattr(c, name) is not None}
+  words = ', '.join('%s with %s' % (value, variant) for variant, value in own.items())
+  words = str(own.popitem()[1]) if len(set(own.values())) == 1 else words
+  others = ', '.join(str(value) for value in sorted(values))
+  return '%s; other presets and variants have one of %s' % (words, others)
 
 
 def _define_flags() -> None:
@@ -65,6 +73,9 @@ def _define_flags() -> None:
     Optional[str]: flags.DEFINE_string,
   }
   flags.DEFINE_boolean('list_presets', False, 'print a table of the presets, and do nothing else.')
+  flags.DEFINE_boolean(
+    'print_config', False, 'print the settings of the run as config.json has them, and do nothing else.'
+  )
   for name in FLAG_NAMES:
     about = configs.FIELDS[name]
     text = '%s. Default: %s.' % (about['meaning'], _default(name))
@@ -75,26 +86,16 @@ def _define_flags() -> None:
 
 
 def print_presets() -> None:
-  """Prints a table: name, source, networks, data, variants and parameter counts of each preset."""
-  with console.quiet_tensorflow():
-    from wgan_tf1 import networks
-
-  rows = [('name', 'source', 'network', 'data', 'variants', 'parameters: generator, critic')]
+  """Prints a table: name, source, data, variants and millions of parameters of each preset."""
+  rows = [('name', 'source', 'data', 'variants', 'parameters')]
   for preset, settings in configs.PRESETS.items():
-    counted: Dict[Tuple[str, ...], str] = {}  # what differs between a preset's networks -> parameter counts
-    by_count: Dict[Tuple[str, str], List[str]] = {}  # (architecture, parameter counts) -> variants
-    for variant, config in _allowed(preset).items():
-      pair = (config.architecture, config.generator_norm, config.critic_norm)
-      if pair not in counted:
-        counted[pair] = ', '.join(format(n, ',') for n in networks.count_parameters(config))
-      by_count.setdefault((config.architecture, counted[pair]), []).append(variant)
-    for i, ((architecture, counts), variants) in enumerate(by_count.items()):
-      first = (preset, settings['source']) if i == 0 else ('', '')
-      rows.append((*first, architecture, settings['dataset'], ' '.join(variants), counts))
+    for i, (variants, *counts) in enumerate(PARAMETERS[preset]):
+      first = (preset, settings['source'], settings['dataset']) if i == 0 else ('', '', '')
+      rows.append((*first, variants, ' '.join('%.2f' % (n / 1e6) for n in counts)))
   widths = [max(map(len, column)) for column in zip(*rows)]
   for row in rows:
-    print('  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-  print('Parameters of text-char are for a vocabulary of %d characters.' % networks.NOMINAL_VOCABULARY)
+    print(' '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+  print('Parameters: generator and critic, in millions; of text-char for 96 characters.')
 
 
 def main() -> int:
@@ -102,7 +103,11 @@ def main() -> int:
     print_presets()
     return 0
   config = configs.make(**{name: FLAGS[name].value for name in FLAG_NAMES})
+  if FLAGS.print_config:
+    print(json.dumps(dict(json.loads(configs.to_json(config)), run_dir=config.run_dir), indent=2))
+    return 0
   tf_config.place()  # checks TF_CONFIG
+  print('loading    TensorFlow, then %s' % config.dataset, flush=True)
   with console.quiet_tensorflow():  # imported after the checks, so that --help and mistakes answer at once
     from wgan_tf1 import training
 

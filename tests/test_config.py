@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 
 import pytest
 
@@ -344,3 +345,17 @@ def test_the_tables_fit_together():
         assert (there is not None) == (c.form == name)
       architectures.add(c.architecture)
   assert architectures == set(networks.ARCHITECTURES)  # each is used
+
+
+@pytest.mark.parametrize('name', [b'[a]', b'\xff\n', '\u65e5'.encode()])
+def test_config_json_keeps_any_name_of_a_file(tmp_path, name):
+  c = config.make('text-char', 'gp', data_dir=os.fsdecode(name), data_path=os.fsdecode(name), run_dir=str(tmp_path))
+  (tmp_path / 'config.json').write_text(config.to_json(c))
+  assert config.load(str(tmp_path)) == c
+
+
+@pytest.mark.parametrize('name', ['run_dir', 'data_dir', 'data_path'])
+@pytest.mark.parametrize('value', ['a\0b', 'a\ud800'])
+def test_what_no_file_can_be_called_is_refused(name, value):
+  with pytest.raises(UserError, match=name + '=.*: must be a name that a file can have'):
+    config.make('text-char', 'gp', **{name: value})

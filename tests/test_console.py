@@ -1,5 +1,7 @@
 import os
+import shlex
 import signal
+import sys
 import types
 
 import pytest
@@ -43,6 +45,7 @@ def test_a_reader_that_closes_standard_output_is_no_error():
 # Writes to standard error as a library does that is loaded, inside of `quiet_tensorflow`.
 NOTICE = """
 import os
+import shlex
 from wgan_tf1 import console
 try:
   with console.quiet_tensorflow():
@@ -78,10 +81,11 @@ def test_the_progress_bar_shows_steps_and_the_estimate(tiny, capsys):
     with console.progress_bar(tiny(generator_steps=8), 3, shown) as bar:
       console.advance(bar, trainer, 0.25, 5)
     err = capsys.readouterr().err
-    assert ('8/8' in err and 'JS estimate 0.25' in err and 'steps/s' in err) == shown
+    assert ('8/8' in err and 'JS estimate      0.25' in err and ' steps/s' in err) == shown
 
 
-def test_the_opening_block_says_what_is_trained(tiny):
+def test_the_opening_block_says_what_is_trained(tiny, monkeypatch):
+  monkeypatch.setenv('COLUMNS', '200')
   with training.new_trainer(tiny('gp', 'toy-8gaussians', width=4, generator_steps=10)) as trainer:
     lines = console.opening_block(trainer).splitlines()
   starts = [line.split()[0] for line in lines]
@@ -89,6 +93,26 @@ def test_the_opening_block_says_what_is_trained(tiny):
   assert 'toy-8gaussians, gp: generator steps 0 to 10, each after 2 critic steps, batch 4' in lines[0]
   assert 'adam, learning rates 0.0001 (generator) and 0.0001 (critic), penalty 0.1, two-sided' in lines[1]
   assert 'points' in lines[2] and 'held out' in lines[2]
+
+
+def test_the_opening_block_breaks_between_words_and_its_command_can_be_pasted(tiny, monkeypatch):
+  monkeypatch.setenv('COLUMNS', '60')
+  run_dir = "my run's [1]"
+  config = tiny('gp', 'toy-8gaussians', width=4, generator_steps=10, critic_steps=1, run_dir=run_dir)
+  with training.new_trainer(config) as trainer:
+    block = console.opening_block(trainer)
+  assert 'after 1 critic step, batch' in ' '.join(block.split())
+  *lines, last = block.splitlines()
+  assert max(map(len, lines)) <= 60 and all(line[10] == ' ' for line in lines)
+  assert shlex.split(last)[1:] == [os.path.relpath(sys.executable), '-m', 'tensorboard.main', '--logdir=' + run_dir]
+
+
+def test_the_bar_shows_the_median_of_the_estimates(tiny, capsys):
+  trainer = types.SimpleNamespace(graph=types.SimpleNamespace(estimate='wasserstein_estimate'))
+  with console.progress_bar(tiny(generator_steps=4), 0, shown=True) as bar:
+    for estimate in (float('nan'), 1.0, 100.0, 2.0):
+      console.advance(bar, trainer, estimate, 1)
+  assert 'Wasserstein estimate         2]' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

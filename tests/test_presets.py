@@ -1,15 +1,16 @@
 """Every preset with every variant that it allows: its settings, its size, and a few updates at a small width."""
 
-import re
+import json
+import os
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 from tests.helpers.checkpoints import assert_same_variables
-from tests.helpers.processes import run_here
+from tests.helpers.processes import run, run_here
 from tests.helpers.references import randomize
-from wgan_tf1 import config, networks, sampling, training
+from wgan_tf1 import config, networks, presets, sampling, training
 from wgan_tf1.data import datasets
 from wgan_tf1.errors import UserError
 
@@ -218,20 +219,37 @@ def _counts():
 COUNTS = _counts()
 
 
-def test_the_list_of_presets_and_the_parameters_of_the_full_size(tmp_path):
-  out, err = run_here(tmp_path, 'train.py', '--list_presets')
-  header, *rows, note = out.splitlines()
-  assert re.split('  +', header) == ['name', 'source', 'network', 'data', 'variants', 'parameters: generator, critic']
-  assert '96 characters' in note and err == '' and not list(tmp_path.iterdir())
-  cells = [re.split('  +', row) for row in rows]
-  assert ['blog-mnist', 'MNIST post', 'blog', 'mnist', 'clip gp gan', '2,605,632, 1,551,873'] in cells
-  assert ['keras-mnist', 'Keras post', 'keras', 'mnist', 'clip gan', '851,201, 70,081'] in cells
-  listed, preset = {}, None
-  for name, *_, variants, counts in cells:
-    preset = name or preset  # the second row of a preset has no name
-    for variant in variants.split():
-      listed[preset, variant] = tuple(int(count.replace(',', '')) for count in counts.split(', '))
+def test_the_parameters_of_the_full_size():
+  listed = {}
+  for preset, rows in presets.PARAMETERS.items():
+    for variants, *counts in rows:
+      for variant in variants.split():
+        listed[preset, variant] = tuple(counts)
   assert listed == {pair: COUNTS.get(pair) or COUNTS[pair[0]] for pair in PAIRS}
+  for (preset, variant), counts in listed.items():
+    if variant != 'gan':  # has the networks of one of the others
+      assert networks.count_parameters(config.make(preset, variant)) == counts
+
+
+def test_the_list_of_presets_fits_a_terminal_and_needs_no_tensorflow(tmp_path):
+  (tmp_path / 'tensorflow.py').write_text('raise AssertionError')
+  out, err = run(tmp_path, 'train.py', '--list_presets', PYTHONPATH=str(tmp_path))
+  header, *rows, note = out.splitlines()
+  assert header.split() == ['name', 'source', 'data', 'variants', 'parameters']
+  assert '96 characters' in note and err == '' and max(map(len, out.splitlines())) <= 80
+  assert [row.split()[0] for row in rows if not row.startswith(' ')] == list(config.PRESETS)
+  assert 'keras-mnist Keras post mnist clip gan 0.85 0.07' in [' '.join(row.split()) for row in rows]
+
+
+def test_print_config_shows_the_run_and_starts_nothing(tmp_path):
+  (tmp_path / 'tensorflow.py').write_text('raise AssertionError')
+  out, err = run(tmp_path, 'train.py', '--print_config', '--variant=gp', '--batch_size=7', PYTHONPATH=str(tmp_path))
+  shown = json.loads(out)
+  assert (shown['variant'], shown['batch_size'], shown['penalty_weight'], shown['run_dir']) == (
+    'gp', 7, 10.0, 'runs/blog-mnist-gp',
+  )  # fmt: skip
+  assert err == '' and os.listdir(str(tmp_path)) == ['tensorflow.py']
+  run_here(tmp_path, 'train.py', '--print_config', '--batch_size=0', status=2)
 
 
 @pytest.mark.parametrize('preset', list(config.PRESETS))

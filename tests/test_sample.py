@@ -397,6 +397,22 @@ def test_a_mistake_is_one_line(runs, flags, words):
   assert sorted(os.listdir(str(runs))) == before
 
 
+def test_out_follows_links_and_refuses_what_is_no_file(runs, tmp_path):
+  (tmp_path / 'link.png').symlink_to('grid.png')
+  os.mkfifo(str(tmp_path / 'pipe'))
+  (tmp_path / 'to_pipe').symlink_to('pipe')
+  out = '--out=%s' % (tmp_path / 'link.png')
+  run_here(runs, 'sample.py', '--run_dir=norm', '--rows=1', '--columns=2', out)
+  assert (tmp_path / 'link.png').is_symlink() and _read(tmp_path / 'grid.png').shape[:2] == (30 + 2, 2 * 30 + 2)
+  for path, kind in ((tmp_path / 'pipe', 'pipe'), (tmp_path / 'to_pipe', 'pipe'), ('/dev/stdout', 'device'),
+                     ('/dev/null', 'device'), (tmp_path, 'directory')):  # fmt: skip
+    line = refused(runs, 'sample.py', '--run_dir=text', '--out=%s' % path, here=True)
+    assert (
+      'out=%s cannot be written: it is a %s, not a file. Name a file, or leave --out out for' % (path, kind) in line
+    )
+  assert (tmp_path / 'pipe').is_fifo() and (tmp_path / 'to_pipe').is_symlink()
+
+
 def test_what_is_found_late_is_refused_too(runs):
   before = sorted(os.listdir(str(runs)))
   assert 'out=lines.txt/x cannot be written' in refused(

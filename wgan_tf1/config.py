@@ -33,6 +33,7 @@ EXTRA_CRITIC_STEPS, EXTRA_UNTIL, EXTRA_EVERY = 100, 25, 500
 MOST_CHARACTERS = 2048  # in the vocabulary of a text
 _MOST = 2**16  # beyond this a typing error, or a damaged config.json, would use up the memory
 _LARGEST_FILE = 2**20  # bytes of a config.json
+_SAVED_PATHS = ('data_dir', 'data_path')  # in config.json; run_dir is not
 _TYPE_WORDS = {'str': 'text', 'int': 'an integer', 'float': 'a number', 'bool': 'true or false'}
 
 # What a setting needs, in words -> whether a Config has it.
@@ -196,8 +197,9 @@ class Config:
       _check_value(field, getattr(self, field.name))
     if self.learning_rate_decay_steps and self.generator_steps > self.learning_rate_decay_steps:
       raise UserError(
-        'generator_steps=%d: must be at most learning_rate_decay_steps=%d, where the learning rates reach zero. Raise '
-        'the second, or set it to 0' % (self.generator_steps, self.learning_rate_decay_steps)
+        'generator_steps=%d: must be at most learning_rate_decay_steps=%d, where the learning rates reach zero. A new '
+        'run, in a --run_dir of its own, may have a larger --learning_rate_decay_steps, or 0 for none'
+        % (self.generator_steps, self.learning_rate_decay_steps)
       )
     for field in dataclasses.fields(self):
       needs, value = field.metadata['needs'], getattr(self, field.name)
@@ -246,6 +248,13 @@ class Config:
         raise UserError('vocabulary: must be 1 to %d different characters' % MOST_CHARACTERS)
 
 
+def _is_path(name: str) -> bool:
+  try:
+    return b'\0' not in os.fsencode(name)
+  except UnicodeError:
+    return False
+
+
 def _check_value(field: Any, value: Any) -> None:
   """Refuses a value of another type, or out of bounds: a config.json may come from anywhere."""
   name, types = field.name, getattr(field.type, '__args__', (field.type,))  # of Optional[T]: T and None's type
@@ -258,6 +267,8 @@ def _check_value(field: Any, value: Any) -> None:
     raise UserError('%s=%.50r: must be at most 256 printable characters' % (name, value))
   if value is None:
     return
+  if name in ('run_dir', *_SAVED_PATHS) and not _is_path(value):
+    raise UserError('%s=%.50r: must be a name that a file can have' % (name, value))
   if field.metadata['choices'] is not None and value not in field.metadata['choices']:
     raise UserError('%s=%s: must be one of %s' % (name, value, ', '.join(map(str, field.metadata['choices']))))
   bounds = field.metadata['bounds']
@@ -355,7 +366,21 @@ def to_json(config: Config) -> str:
   """Returns the text of config.json: the version, and every field but run_dir, which is the folder that holds it."""
   fields = dict(version=wgan_tf1.__version__, **dataclasses.asdict(config))
   del fields['run_dir']
+  fields.update({name: portable_name(fields[name]) for name in _SAVED_PATHS if fields[name] is not None})
   return json.dumps(fields, indent=2) + '\n'
+
+
+def portable_name(name: str) -> str:
+  """Returns the name of a file as Python has it where the locale is UTF-8, also if it is not UTF-8 here."""
+  return os.fsencode(name).decode('utf-8', 'surrogateescape')
+
+
+def _local_name(name: Any) -> Any:
+  """Undoes `portable_name`. What is no name of a file stays as it is, to be refused by `Config`."""
+  try:
+    return os.fsdecode(name.encode('utf-8', 'surrogateescape'))
+  except (AttributeError, UnicodeError):
+    return name
 
 
 def load(run_dir: str) -> Config:
@@ -376,6 +401,7 @@ def load(run_dir: str) -> Config:
     missing = [f.name for f in fields if f.default is dataclasses.MISSING and f.name not in settings]
     if unknown or missing:
       raise ValueError('%s %.50r' % (('unknown setting', unknown[0]) if unknown else ('it lacks', missing[0])))
+    settings.update({name: _local_name(settings[name]) for name in _SAVED_PATHS if name in settings})
     return Config(run_dir=run_dir, **settings)
   except (FileNotFoundError, NotADirectoryError) as e:
     raise UserError('%s holds no run: it has no config.json' % run_dir) from e
@@ -414,7 +440,8 @@ def check_same_run(old: Config, new: Config) -> None:
     if name not in CHANGEABLE | FROM_DATA and getattr(old, name) != getattr(new, name)
   ]
   if differing:
-    raise UserError(
-      '%s was started with %s. Use the same flags to resume it, or another --run_dir'
-      % (new.run_dir, '; '.join(differing))
-    )
+    ended = old.learning_rate_decay_steps and new.generator_steps > old.learning_rate_decay_steps
+    advice = 'Use the same flags to resume it, or another --run_dir'
+    if ended:  # then these flags would be refused too
+      advice = 'Its learning rates reach zero at step %d, so use another --run_dir' % old.learning_rate_decay_steps
+    raise UserError('%s was started with %s. %s' % (new.run_dir, '; '.join(differing), advice))

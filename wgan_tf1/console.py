@@ -1,11 +1,17 @@
 """What a terminal shows: flags, one-line errors, the opening block, the progress bar, interrupts."""
 
+import codecs
+import collections
 import contextlib
 import logging
 import os
+import shlex
+import shutil
 import signal
+import statistics
 import sys
 import tempfile
+import textwrap
 from typing import Any, Callable, Iterator, List, Optional
 
 from absl import app, flags
@@ -14,10 +20,20 @@ from tqdm import tqdm
 import wgan_tf1
 from wgan_tf1 import config as configs
 from wgan_tf1.config import Config
-from wgan_tf1.errors import UserError
+from wgan_tf1.errors import UserError, one_line
 
 _SAMPLES = {'image': 'images', 'text': 'lines', 'points': 'points'}
+_PASTED = {'run_dir', 'watch'}  # lines that are copied whole
+_FILTER_STEPS = 101  # as the papers filter their curves, and `curve` does
 _ESTIMATES = {'wasserstein_estimate': 'Wasserstein estimate', 'js_estimate': 'JS estimate'}
+
+
+def _encode_name(error: Any) -> Any:
+  """Lets standard output show any name of a file: its own bytes, or what the locale lacks with backslashes."""
+  try:
+    return codecs.lookup_error('surrogateescape')(error)
+  except UnicodeError:
+    return codecs.lookup_error('backslashreplace')(error)
 
 
 def run(main: Callable[[], Optional[int]]) -> None:
@@ -27,6 +43,9 @@ def run(main: Callable[[], Optional[int]]) -> None:
   line; 130 after a Ctrl-C that `main` did not handle; 141 if standard output was closed. Other exceptions keep their
   traceback.
   """
+  codecs.register_error(_encode_name.__name__, _encode_name)
+  if sys.stdout is not None:  # it was closed
+    sys.stdout.reconfigure(errors=_encode_name.__name__)  # type: ignore[union-attr]
   app.define_help_flags()
   flags.DEFINE_boolean('version', False, 'print the version, and do nothing else.', module_name=sys.argv[0])
   if {'-h', '-help', '--help'} & set(sys.argv[1:]):  # absl itself would exit with status 1
@@ -51,7 +70,7 @@ def run(main: Callable[[], Optional[int]]) -> None:
   except KeyboardInterrupt:
     print('\n%s: interrupted' % sys.argv[0], file=sys.stderr)
     sys.exit(130)
-  print('%s: %s' % (sys.argv[0], message), file=sys.stderr)
+  print('%s: %s' % (sys.argv[0], one_line(message)), file=sys.stderr)
   sys.exit(2)
 
 
@@ -107,19 +126,25 @@ def progress_bar(config: Config, step: int, shown: bool) -> Any:
   """Returns a bar of generator steps, at `step`."""
   # rate_noinv: steps per second even below one, where tqdm turns to seconds per step.
   form = '{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]'
-  return tqdm(
+  bar: Any = tqdm(
     total=config.generator_steps,
     initial=step,
-    unit='steps',
+    unit=' steps',
+    dynamic_ncols=True,
     disable=not shown,
     mininterval=0.2 if sys.stderr.isatty() else 30,
     bar_format=form,
   )
+  bar.estimates = collections.deque(maxlen=_FILTER_STEPS)
+  return bar
 
 
 def advance(bar: Any, trainer: Any, estimate: float, steps: int) -> None:
-  """Moves the bar of a `training.Trainer` by so many steps, and shows the estimate."""
-  bar.set_postfix_str('%s %.4g' % (_ESTIMATES[trainer.graph.estimate], estimate), refresh=False)
+  """Moves the bar of a `training.Trainer` by so many steps, and shows the median of the last estimates."""
+  bar.estimates.append(estimate)
+  known = [value for value in bar.estimates if value == value]  # a resumed run may begin without a critic update
+  filtered = statistics.median(known) if known else float('nan')
+  bar.set_postfix_str('%s %9.4g' % (_ESTIMATES[trainer.graph.estimate], filtered), refresh=False)
   bar.update(steps)
 
 
@@ -130,8 +155,9 @@ def opening_block(trainer: Any) -> str:
   extra = ' (%d at first)' % configs.EXTRA_CRITIC_STEPS if config.extra_critic_steps else ''
   batch = '%d x %d' % (strategy.replica.count, config.batch_size) if strategy.replica.combine else config.batch_size
   lines: Any = [
-    ('training', '%s, %s: generator steps %d to %d, each after %d critic steps%s, batch %s'
-     % (config.preset, config.variant, trainer.global_step, config.generator_steps, config.critic_steps, extra, batch)),
+    ('training', '%s, %s: generator steps %d to %d, each after %s%s, batch %s'
+     % (config.preset, config.variant, trainer.global_step, config.generator_steps,
+        _count(config.critic_steps, 'critic step'), extra, batch)),
     ('optimizer', '%s, learning rates %g (generator) and %g (critic)%s'
      % (config.optimizer, *rates, _constraint(config))),
   ]  # fmt: skip
@@ -144,7 +170,21 @@ def opening_block(trainer: Any) -> str:
   if strategy.cluster:
     lines.insert(0, ('cluster', strategy.cluster))
     lines = lines if strategy.chief else lines[:2]
-  return '\n'.join('%-10s %s' % line for line in lines)
+  return '\n'.join('%-10s %s' % line if line[0] in _PASTED else _wrapped(*line) for line in lines)
+
+
+def _wrapped(name: str, words: str) -> str:
+  """Returns a line of the opening block, broken between words where the terminal ends."""
+  width = shutil.get_terminal_size((120, 24)).columns
+  first, rest = '%-10s ' % name, ' ' * 11
+  return textwrap.fill(
+    words, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+  )
+
+
+def _count(number: int, noun: str) -> str:
+  """Returns '1 step' or '2 steps'."""
+  return '%s %s%s' % (format(number, ','), noun, '' if number == 1 else 's')
 
 
 def _constraint(config: Config) -> str:
@@ -163,13 +203,15 @@ def _data_and_machine(trainer: Any) -> Any:
   config, graph, dataset = trainer.config, trainer.graph, trainer.dataset
   tensorflow = sys.modules['tensorflow']
   gpus = [d.name.split('device:')[-1] for d in trainer.session.list_devices() if d.device_type == 'GPU']
+  cpu = 'CPU, ' + _count(os.cpu_count() or 1, 'core')
+  watch = [os.path.relpath(sys.executable), '-m', 'tensorboard.main', '--logdir=' + config.run_dir]
   sizes: Any = [sum(v.shape.num_elements() for v in vs) for vs in (graph.generator_variables, graph.critic_variables)]
   return [
     ('data', '%s: %s %s, %s held out'
      % (dataset.name, format(len(dataset.train), ','), _SAMPLES[config.form], format(len(dataset.validation), ','))),
     ('networks', '%s: generator of %s parameters, critic of %s'
      % (config.architecture, format(sizes[0], ','), format(sizes[1], ','))),
-    ('device', '%s; TensorFlow %s' % (', '.join(gpus) or 'CPU, %d cores' % os.cpu_count(), tensorflow.__version__)),
+    ('device', '%s; TensorFlow %s' % (', '.join(gpus) or cpu, tensorflow.__version__)),
     ('run_dir', config.run_dir),
-    ('watch', '%s -m tensorboard.main --logdir=%s' % (os.path.relpath(sys.executable), config.run_dir)),
+    ('watch', ' '.join(map(shlex.quote, watch))),
   ]  # fmt: skip

@@ -1,5 +1,6 @@
 """UserError and warn: problems that the user can solve, shown as one line each. No TensorFlow here."""
 
+import re
 import sys
 
 
@@ -10,6 +11,11 @@ class UserError(Exception):
   """
 
 
+def one_line(text: str) -> str:
+  """Returns `text` with its control characters escaped: the name of a file may have a line feed."""
+  return re.sub(r'[\0-\x1f\x7f]', lambda match: ascii(match.group())[1:-1], text)
+
+
 def warn(text: str) -> None:
   """Prints `text` as one line on standard error."""
-  print('warning: ' + text, file=sys.stderr, flush=True)
+  print('warning: ' + one_line(text), file=sys.stderr, flush=True)

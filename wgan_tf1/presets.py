@@ -1,9 +1,9 @@
-"""VARIANTS and PRESETS: every published system as a row. Tables alone.
+"""VARIANTS, PRESETS and PARAMETERS: every published system as a row. Tables alone.
 
 A preset fixes networks, data and hyper-parameters; a variant fixes loss, constraint and the optimizer's defaults.
 """
 
-from typing import Any, Dict
+from typing import Any, Dict, List, Tuple
 
 # fmt: off
 
@@ -72,6 +72,28 @@ PRESETS: Dict[str, Dict[str, Any]] = {
     'toy-8gaussians':  dict(_TOY, source='WGAN-GP fig. 1', dataset='8gaussians'),
     'toy-25gaussians': dict(_TOY, source='WGAN-GP fig. 1', dataset='25gaussians'),
     'toy-swissroll':   dict(_TOY, source='WGAN-GP fig. 1', dataset='swissroll'),
+}
+
+# preset -> (variants, parameters of the generator, of the critic), so that a list of them needs no graph. Those of
+# text-char are for a vocabulary of 96 characters.
+PARAMETERS: Dict[str, List[Tuple[str, int, int]]] = {
+    'blog-mnist':           [('clip gp gan', 2605632, 1551873)],
+    'blog-mnist-bn':        [('clip gan', 2622912, 1553665)],
+    'blog-mnist-mlp':       [('clip gp gan', 1379328, 1313281)],
+    'keras-mnist':          [('clip gan', 851201, 70081)],
+    'fashion-upsample':     [('clip gan', 5173505, 4109825), ('gp', 5996289, 4107393)],
+    'gp-mnist':             [('clip', 1562753, 1030913), ('gp gan', 1554177, 1030145)],
+    'cifar10-dcgan':        [('clip gan', 5179907, 4116225), ('gp', 5179907, 4114689)],
+    'cifar10-resnet':       [('clip gp gan', 1204483, 1053825)],
+    'cifar10-resnet-acgan': [('clip gp gan', 1218307, 1055115)],
+    'lsun64-dcgan':         [('clip gan', 3576704, 2765568)],
+    'lsun64-dcgan-nobn':    [('clip gan', 302080, 2765568)],
+    'lsun64-mlp':           [('clip gan', 7143424, 2765568)],
+    'lsun128-resnet':       [('clip gp gan', 8618691, 7570049)],
+    'text-char':            [('clip gp gan', 15275104, 13178369)],
+    'toy-8gaussians':       [('clip gp gan', 527874, 527361)],
+    'toy-25gaussians':      [('clip gp gan', 527874, 527361)],
+    'toy-swissroll':        [('clip gp gan', 527874, 527361)],
 }
 
 # fmt: on

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from wgan_tf1 import images, networks
+from wgan_tf1 import files, images, networks
 from wgan_tf1.config import Config, sample_classes
 from wgan_tf1.data import batches, datasets, text
 from wgan_tf1.errors import UserError
@@ -235,11 +235,12 @@ def export(config: Config, path: str, checkpoint_step: Optional[int] = None) -> 
       prefix = '.%s.' % os.path.basename(path)
       with tempfile.TemporaryDirectory(prefix=prefix, dir=os.path.dirname(path)) as temporary:
         written = os.path.join(temporary, 'model')  # TensorFlow's own, as `temporary` is closed to other users
-        builder = tf.saved_model.Builder(written)
-        builder.add_meta_graph_and_variables(
-          session, [tf.saved_model.SERVING], signatures, clear_devices=True, strip_default_attrs=True
-        )
-        _make_portable(builder.save())
+        with files.plain_folder(temporary) as folder:
+          builder = tf.saved_model.Builder(os.path.join(folder, 'model'))
+          builder.add_meta_graph_and_variables(
+            session, [tf.saved_model.SERVING], signatures, clear_devices=True, strip_default_attrs=True
+          )
+          _make_portable(os.fsdecode(builder.save()))
         os.rename(written, path)
     except (OSError, tf.errors.OpError) as e:
       raise UserError('export=%s cannot be written: %s' % (path, str(getattr(e, 'message', e)).split('\n')[0])) from e
@@ -250,7 +251,7 @@ def _restore(session: Any, saver: Any, config: Config, checkpoint_step: Optional
   """Restores a checkpoint; returns its generator step."""
   if not checkpoints.restore(session, saver, config.run_dir, checkpoint_step):
     raise UserError('%s has no checkpoint yet. Train it for longer' % config.run_dir)
-  return int(tf.train.load_variable(saver.last_checkpoints[-1], 'global_step'))
+  return checkpoints.step_of(saver.last_checkpoints[-1])
 
 
 def _make_portable(path: str) -> None:

@@ -166,8 +166,11 @@ def _train(config: Config, strategy: Any) -> Optional[int]:
     if trainer.global_step >= config.generator_steps:
       if strategy.chief:  # a parameter server may have finished the run after the last checkpoint
         checkpoints.save(session, saver, config.run_dir, trainer.global_step)
-      done = '%s is already at generator step %d. Raise --generator_steps to train it further'
-      print(done % (config.run_dir, trainer.global_step))
+      advice = 'Raise --generator_steps to train it further'
+      if trainer.global_step == config.learning_rate_decay_steps:
+        advice = 'Its learning rates are zero: to train for longer, use another --run_dir'
+        advice += ' and a larger --learning_rate_decay_steps'
+      print('%s is already at generator step %d. %s' % (config.run_dir, trainer.global_step, advice))
       strategy.end(session)
       return None
     signals = stack.enter_context(console.stop_signals())
@@ -205,7 +208,7 @@ def _give_values(config: Config, session: Any, saver: Any, strategy: Any) -> Non
   strategy.agree(session, config, first_values)
   if strategy.chief and not saver.last_checkpoints:  # a parameter server had the variables all along
     # The newest checkpoint may be torn: it was not read.
-    saver.recover_last_checkpoints(list(checkpoints.paths(config.run_dir).values())[:-1])
+    checkpoints.remember(saver, list(checkpoints.paths(config.run_dir).values())[:-1])
 
 
 def _train_to_the_end(

@@ -248,10 +248,59 @@ def test_the_last_image_is_replaced_by_the_first_and_a_collection_without_any_is
   _put(tmp_path, {'0.png': _grey(7), '1.png': cut, '2.png': _grey(8)})
   train, _, _ = folders.load(str(tmp_path), 8, 1)
   assert train[np.array([1])][0, 0, 0, 0] == 7
-  _put(tmp_path, {'0.png': cut})
-  train, _, _ = folders.load(str(tmp_path), 8, 1)
-  with pytest.raises(UserError, match='none of 2 images can be decoded. The first is .*0.png'):
-    train[np.array([1])]
+  _put(tmp_path, {'0.png': cut, '2.png': cut})
+  with pytest.raises(UserError, match='none of 3 images can be decoded. The first is .*0.png'):
+    folders.load(str(tmp_path), 8, 1)
+
+
+def _values(images):
+  return images[:][:, 0, 0, 0].tolist()
+
+
+@pytest.mark.parametrize('count', [2, 3, 19, 20, 39, 41])
+def test_one_damaged_image_decides_nothing_wherever_it_stands(tmp_path, capsys, count):
+  _put(tmp_path, {'%02d.png' % i: _grey(i, 64) for i in range(count)})
+  *whole, fingerprint = folders.load(str(tmp_path), 8, 1)
+  whole_train, whole_held_out = map(_values, whole)
+  for damaged in range(count):
+    content = _grey(damaged, 64)
+    path = tmp_path / ('%02d.png' % damaged)
+    path.write_bytes(content[:50] + bytes(len(content) - 50))
+    train, held_out, again = folders.load(str(tmp_path), 8, 1)
+    assert again == fingerprint and len(held_out) == len(whole_held_out)
+    assert set(_values(train)) | set(_values(held_out)) == set(range(count)) - {damaged}
+    # No other image of the training set moves.
+    moved = sum(a != b for a, b in zip(_values(train), whole_train))
+    assert moved <= 1 and (len(train) == len(whole_train) or count == 2)
+    if count > 2:
+      assert not set(_values(train)) & set(_values(held_out))
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    path.write_bytes(content)
+
+
+def test_of_two_readable_images_among_damaged_ones_one_is_held_out(tmp_path):
+  for good in ((0, 1), (0, 39), (19, 39), (19, 20), (38, 39), (5,), (19,)):
+    cut = _grey(1, 64)[:-30]
+    _put(tmp_path, {'%02d.png' % i: _grey(i) if i in good else cut for i in range(40)})
+    train, held_out, _ = folders.load(str(tmp_path), 8, 1)
+    assert set(_values(train)) | set(_values(held_out)) == set(good)
+    assert len(good) == 1 or not set(_values(train)) & set(_values(held_out))
+
+
+def test_a_large_folder_is_not_read_at_the_start(tmp_path, monkeypatch):
+  _put(tmp_path, {'%03d.png' % i: _grey(i % 250) for i in range(300)})
+  decode, decoded = folders.decode, []
+  monkeypatch.setattr(folders, 'decode', lambda *args: decoded.append(1) or decode(*args))
+  train, held_out, _ = folders.load(str(tmp_path), 8, 1)
+  assert len(decoded) == len(held_out) + 1 == 16
+
+
+@pytest.mark.parametrize('name', [b'[a]*?{}', b'a\\b\nc', b'\xff\xfe', '\u65e5'.encode()])
+def test_folders_and_images_may_have_any_name(tmp_path, name):
+  root = os.path.join(str(tmp_path), os.fsdecode(name))
+  _put(root, {os.fsdecode(name) + end: _grey(i) for i, end in enumerate(('1.png', '2.png', '3.PNG'))})
+  train, held_out, fingerprint = folders.load(root, 8, 1)
+  assert (_values(train), _values(held_out), len(fingerprint)) == ([0, 1], [2], 32)
 
 
 def test_of_many_damaged_images_the_first_five_are_named(capsys):

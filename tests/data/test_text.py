@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -112,3 +114,14 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, 
   monkeypatch.setattr(text, 'make_vocabulary', between_the_passes)
   with pytest.raises(UserError, match=r'a changed while it was read\. Run the same command again'):
     _read(path, 'one\ntwo\n')
+
+
+@pytest.mark.parametrize('name', [b'[a]*', b'a\\b\nc', b'\xff'])
+def test_folders_and_files_may_have_any_name(tmp_path, name):
+  folder = os.path.join(str(tmp_path), os.fsdecode(name))
+  os.mkdir(folder)
+  for i in range(2):
+    with open(os.path.join(folder, os.fsdecode(name) + '%d.txt' % i), 'w') as f:
+      f.write('line %d\n' % i)
+  tokens, vocabulary = text.read(folder, 6)
+  assert text.decode_text(tokens, vocabulary) == ['line 0', 'line 1']

@@ -35,7 +35,9 @@ def start(folder: Any, *arguments: str, **changes: str) -> Any:
     The process, whose standard output and standard error are read as UTF-8.
   """
   command = [sys.executable, *_with_path(arguments)]
-  pipes: Dict[str, Any] = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding='utf-8')
+  pipes: Dict[str, Any] = dict(
+    stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding='utf-8', errors='surrogateescape'
+  )
   return subprocess.Popen(command, cwd=str(folder), env=environment(**changes), **pipes)
 
 

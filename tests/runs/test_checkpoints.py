@@ -180,3 +180,58 @@ def test_the_checkpoint_of_other_networks_is_refused(run):
       UserError, match=r'model-3 does not match its config.json: v has shape \[1000\], expected \[7\]'
     ):
       checkpoints.restore(session, tf.train.Saver(), str(folder))
+
+
+NAMES = [
+  'lr[1e-4]',
+  '[run]',
+  '[!r]',
+  'a*b',
+  'a?b',
+  'a{b,c}',
+  'a\\b',
+  'a\\[b',
+  'a\nb',
+  "a'b",
+  'a"b',
+  'a b',
+  'ü',
+  'a$b&c;d',
+  os.fsdecode(b'\xff\xfe'),
+]
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_a_run_directory_may_have_any_name(tmp_path, name):
+  folder = tmp_path / name / 'run'
+  folder.mkdir(parents=True)
+  with tf.Graph().as_default(), tf.Session() as session:
+    v = tf.get_variable('v', [3], use_resource=True)
+    saver = tf.train.Saver(max_to_keep=2)
+    for step in (1, 2, 3):
+      v.load([float(step)] * 3, session)
+      checkpoints.save(session, saver, str(folder), step)
+    assert list(checkpoints.paths(str(folder))) == [2, 3]
+    saver = tf.train.Saver(max_to_keep=2)
+    assert checkpoints.restore(session, saver, str(folder), step=2) and set(session.run(v)) == {2}
+    assert checkpoints.restore(session, saver, str(folder)) and set(session.run(v)) == {3}
+    checkpoints.save(session, saver, str(folder), 3)  # exists already
+    checkpoints.save(session, saver, str(folder), 4)
+  kept = ['model-%d.%s' % (step, part) for step in (3, 4) for part in ('data-00000-of-00001', 'index')]
+  assert sorted(os.listdir(str(folder))) == ['checkpoint', *kept]
+  assert os.listdir(str(tmp_path)) == [name]  # nothing was written to what the name would mean as a pattern
+
+
+def test_a_message_names_the_run_directory_that_was_given(tmp_path, capsys):
+  folder = tmp_path / 'lr[1e-4]'
+  folder.mkdir()
+  with tf.Graph().as_default(), tf.Session() as session:
+    tf.get_variable('v', [3], use_resource=True)
+    saver = tf.train.Saver()
+    for step in (1, 2):
+      session.run(tf.global_variables_initializer())
+      checkpoints.save(session, saver, str(folder), step)
+    (folder / 'model-2.data-00000-of-00001').unlink()
+    assert checkpoints.restore(session, saver, str(folder))
+  err = capsys.readouterr().err
+  assert 'checkpoint %s cannot be read' % (folder / 'model-2') in err and 'wgan-' not in err

@@ -73,3 +73,15 @@ def test_a_full_disk_is_an_os_error(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
   with pytest.raises(OSError, match='No such file'):
     events.EventWriter(str(tmp_path / 'gone'))
+
+
+@pytest.mark.parametrize('name', [b'lr[1e-4]', b'a\\b', b'a\nb', b'\xff'])
+def test_a_run_directory_may_have_any_name(tmp_path, name):
+  run_dir = os.path.join(str(tmp_path), os.fsdecode(name))
+  os.mkdir(run_dir)
+  writer = events.EventWriter(run_dir)
+  writer.add_summary(_summary(1), 1)
+  writer.close()
+  (file_name,) = os.listdir(run_dir)
+  os.rename(os.path.join(run_dir, file_name), str(tmp_path / 'plain'))
+  assert [event.step for event in tf.train.summary_iterator(str(tmp_path / 'plain'))] == [0, 1]

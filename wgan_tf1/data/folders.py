@@ -3,6 +3,7 @@
 A tree is scanned once, and only the headers are read. Images are decoded when a batch needs them.
 """
 
+import copy
 import hashlib
 import io
 import os
@@ -13,6 +14,7 @@ from typing import Any, Callable, Set, Tuple, Union
 import numpy as np
 from PIL import Image, ImageOps
 
+from wgan_tf1.config import portable_name
 from wgan_tf1.data.arrays import hold_out
 from wgan_tf1.data.downloads import Missing
 from wgan_tf1.errors import UserError, warn
@@ -92,8 +94,14 @@ class Images:
     self._name = name
     self._size = size
     self._channels = channels
-    self._damaged: Set[int] = set()
+    self._damaged: Set[Any] = set()  # sources
     self._lock = threading.Lock()
+
+  def part(self, indices: np.ndarray) -> 'Images':
+    """Returns the collection of some of the images, which shares what is known of damaged ones."""
+    part = copy.copy(self)
+    part._sources = self._sources[indices]
+    return part
 
   def __len__(self) -> int:
     return len(self._sources)
@@ -116,21 +124,63 @@ class Images:
     if not -len(self) <= index < len(self):
       raise IndexError('image %d of %d' % (index, len(self)))
     for i in range(index, index + len(self)):
-      i %= len(self)
-      if i in self._damaged:
-        continue
-      try:
-        return decode(self._read(self._sources[i]), self._size, self._channels)
-      except Exception as e:  # Pillow's decoders raise almost anything on damaged bytes
-        with self._lock:
-          if i not in self._damaged:
-            self._damaged.add(i)
-            if len(self._damaged) <= _NAMES_SHOWN:
-              name = self._name(self._sources[i])
-              warn('%s cannot be decoded (%s). The next image is used instead' % (name, _reason(e)))
-            elif len(self._damaged) == _NAMES_SHOWN + 1:
-              warn('more than %d images cannot be decoded. The others are not listed' % _NAMES_SHOWN)
+      image = self._decode(i % len(self))
+      if image is not None:
+        return image
     raise UserError('none of %d images can be decoded. The first is %s' % (len(self), self._name(self._sources[0])))
+
+  def _decode(self, index):
+    """Returns an image, or None if it cannot be decoded, with a warning the first time."""
+    source = self._sources[index]
+    if source in self._damaged:
+      return None
+    try:
+      return decode(self._read(source), self._size, self._channels)
+    except Exception as e:  # Pillow's decoders raise almost anything on damaged bytes
+      with self._lock:
+        if source not in self._damaged:
+          self._damaged.add(source)
+          if len(self._damaged) <= _NAMES_SHOWN:
+            warn('%s cannot be decoded (%s). The next image is used instead' % (self._name(source), _reason(e)))
+          elif len(self._damaged) == _NAMES_SHOWN + 1:
+            warn('more than %d images cannot be decoded. The others are not listed' % _NAMES_SHOWN)
+    return None
+
+  def readable(self, index: int) -> bool:
+    """Tells whether an image can be decoded, after a warning if it is the first to find that it cannot."""
+    return self._decode(index) is not None
+
+
+def split(images: Images, every: int, most: int) -> Tuple[Images, Images]:
+  """Splits a collection as `hold_out` does, but each held-out image is one that can be decoded.
+
+  A damaged one changes places with the next training image that can be decoded, so that no other image moves. Only the
+  held-out images, at most `most`, and one training image are read if none of these is damaged.
+
+  Raises:
+    UserError: if no image can be decoded.
+  """
+  train, held_out = hold_out(np.arange(len(images)), every, most)
+  good = []  # positions in `held_out`
+  for i, index in enumerate(held_out):
+    if not images.readable(index):
+      start = np.searchsorted(train, index)
+      found = (p % len(train) for p in range(start, start + len(train)))
+      # An image that was exchanged is damaged, so it is not chosen again.
+      p = next((p for p in found if images.readable(train[p])), None)
+      if p is None:
+        good += [j for j in range(i + 1, len(held_out)) if images.readable(held_out[j])]
+        break
+      held_out[i], train[p] = train[p], held_out[i]
+    good.append(i)
+  if not any(map(images.readable, train)):
+    if not good:
+      images[:1]  # refuses
+    if len(good) > 1:
+      held_out[good[0]], train[0] = train[0], held_out[good[0]]
+    else:  # as with a single image, because neither part may be empty
+      train = held_out = held_out[good]
+  return images.part(train), images.part(held_out)
 
 
 def _walk(root):
@@ -181,11 +231,12 @@ def _scan(root):
           images.append((name, size, min(image.size)))
     except Exception as e:  # as in `Images._decode_near`
       rejected.append((name, _reason(e)))
-  return sorted(images), sorted(rejected)
+  # By the names' bytes as UTF-8, whatever the locale makes of them.
+  return [sorted(found, key=lambda item: portable_name(item[0])) for found in (images, rejected)]
 
 
 def load(root: str, size: int, channels: int) -> Tuple[Images, Images, str]:
-  """Scans a tree of PNG, JPEG and WebP images, sorted by name. Every 20th image, at most 1,000, is held out.
+  """Scans a tree of PNG, JPEG and WebP images, sorted by name. Every 20th, at most 1,000, is held out; see `split`.
 
   Files that cannot be read as images are skipped, after a warning. Hidden files and files without one of `SUFFIXES`,
   in upper or lower case, are ignored. Images smaller than `size` are enlarged, after a warning.
@@ -200,7 +251,7 @@ def load(root: str, size: int, channels: int) -> Tuple[Images, Images, str]:
 
   Raises:
     Missing: if no file has an image's suffix.
-    UserError: if none of the files is an image.
+    UserError: if none of the files is an image that can be decoded.
   """
   with warnings.catch_warnings():
     # Pillow only warns about images of 90 million pixels or more.
@@ -231,5 +282,5 @@ def load(root: str, size: int, channels: int) -> Tuple[Images, Images, str]:
     with open(path(name), 'rb') as f:
       return f.read(LARGEST_FILE_BYTES)
 
-  train, validation = (Images(part, read, path, size, channels) for part in hold_out(names, 20, 1000))
+  train, validation = split(Images(names, read, path, size, channels), 20, 1000)
   return train, validation, digest.hexdigest()

@@ -16,7 +16,6 @@ from typing import Any, Tuple
 import numpy as np
 
 from wgan_tf1.data import folders
-from wgan_tf1.data.arrays import hold_out
 from wgan_tf1.data.downloads import Missing
 from wgan_tf1.errors import UserError
 
@@ -26,14 +25,19 @@ _ADVICE = (
 )
 READ_WHOLE_BYTES = 2**32  # files up to this size have their values read too; LSUN's bedrooms are ten times as large
 _KEYS_SECONDS = 3600
+# Not PYTHONPATH and -m, because a folder on PYTHONPATH cannot have a colon in its name.
+_READER = (
+  'import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module("wgan_tf1.data.lsun", None, "__main__")'
+)
 _KEYS_AT_ONCE = 100000
 
 
 def _open(path):
   import lmdb  # imported here because only this data set needs the package
 
+  name = path if os.name == 'nt' else os.fsencode(path)  # the package refuses text of bytes that are not UTF-8
   return lmdb.open(
-    path, subdir=os.path.isdir(path), readonly=True, create=False, lock=False, readahead=False, meminit=False
+    name, subdir=os.path.isdir(path), readonly=True, create=False, lock=False, readahead=False, meminit=False
   )
 
 
@@ -95,13 +99,10 @@ def environment(path: str) -> Tuple[Any, np.ndarray]:
       'dataset=lsun needs the package lmdb, which cannot be imported (%s). Run pip install lmdb' % e
     ) from e
   root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-  command = [sys.executable, '-m', 'wgan_tf1.data.lsun', path]
-  variables = dict(os.environ, PYTHONPATH=root)
+  command = [sys.executable, '-c', _READER, root, path]
   reason = ''
   try:
-    child = subprocess.run(
-      command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=_KEYS_SECONDS, env=variables
-    )
+    child = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=_KEYS_SECONDS)
     if child.returncode < 0:
       reason = 'the process that read it was killed by signal %d' % -child.returncode
     elif child.returncode:
@@ -114,7 +115,7 @@ def environment(path: str) -> Tuple[Any, np.ndarray]:
 
 
 def _images(path, size, channels):
-  """Returns (the environment's keys, a function that makes `Images` of some of them)."""
+  """Returns (the environment's keys, a function that makes `Images` of such keys)."""
   opened, keys = environment(os.path.realpath(path))
   if not len(keys):
     raise UserError('%s is empty. Unpack it again' % path)
@@ -171,7 +172,7 @@ def load(folder: str, size: int, channels: int) -> Tuple[folders.Images, folders
     validation_keys, make_validation = _images(validation_path, size, channels)
     train, validation = make(keys), make_validation(validation_keys)
   else:
-    train, validation = (make(part) for part in hold_out(keys, 50, 1000))
+    train, validation = folders.split(make(keys), 50, 1000)
   return train, validation, hashlib.md5(keys.tobytes()).hexdigest()
 
 
@@ -179,6 +180,6 @@ if __name__ == '__main__':
   try:
     keys = read_keys(sys.argv[1])
   except Exception as e:
-    print(str(e).split('\n')[0] or type(e).__name__)
+    sys.stdout.buffer.write((str(e).split('\n')[0] or type(e).__name__).encode('utf-8', 'backslashreplace'))
     sys.exit(1)
   np.save(sys.stdout.buffer, keys, allow_pickle=False)

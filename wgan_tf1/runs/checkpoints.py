@@ -4,13 +4,15 @@ import contextlib
 import glob
 import os
 import re
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 import tensorflow.compat.v1 as tf
 
+from wgan_tf1 import files
 from wgan_tf1.errors import UserError, warn
 
-_NAME = re.compile(r'model-(\d+)(\.index)?$')
+_NAME = re.compile(r'model-(\d+)\.index\Z')
+_STATE = re.compile(rb'all_model_checkpoint_paths: "(?:.*/)?model-(\d+)"')  # TensorFlow's text format, escaped
 
 # What reading a damaged or incomplete checkpoint raises.
 _UNREADABLE = (tf.errors.DataLossError, tf.errors.OutOfRangeError, tf.errors.NotFoundError, ValueError)
@@ -26,19 +28,30 @@ def paths(run_dir: str) -> Dict[int, str]:
 
   It lists those that TensorFlow's state file names, even if their files are missing, and those whose index file exists.
   """
-  try:
-    state = tf.train.get_checkpoint_state(run_dir)
-  except ValueError:  # the state file is damaged: the index files are enough
-    state = None
-  names = [os.path.basename(path) for path in state.all_model_checkpoint_paths] if state else []
-  names += [name for name in os.listdir(run_dir) if name.endswith('.index')]
-  steps = sorted({int(match.group(1)) for match in map(_NAME.match, names) if match})
-  return {step: os.path.join(run_dir, 'model-%d' % step) for step in steps}
+  steps = {int(match.group(1)) for match in map(_NAME.match, os.listdir(run_dir)) if match}
+  with contextlib.suppress(OSError), open(os.path.join(run_dir, 'checkpoint'), 'rb') as f:
+    steps.update(map(int, _STATE.findall(f.read())))
+  return {step: os.path.join(run_dir, 'model-%d' % step) for step in sorted(steps)}
 
 
-def _reason(error: Exception) -> str:
-  """Returns the line of an error that says what happened."""
-  return _PREFACE.sub('', getattr(error, 'message', None) or str(error)).split('\n')[0]
+def step_of(path: str) -> int:
+  """Returns the generator step of a path of `paths`."""
+  return int(path.rsplit('-', 1)[1])
+
+
+def remember(saver: Any, found: List[str]) -> None:
+  """Makes the saver count those of the checkpoints that exist, oldest first, among those that it keeps or deletes.
+
+  The saver's own `recover_last_checkpoints` takes a path for a pattern.
+  """
+  # TensorFlow keeps for ever what is newer than a time that it chose; 0 is older.
+  saver.set_last_checkpoints_with_time([(path, 0.0) for path in found if os.path.exists(path + '.index')])
+
+
+def _reason(error: Exception, folder: str, run_dir: str) -> str:
+  """Returns the line of an error that says what happened; `folder` is how TensorFlow knew the run directory."""
+  text = _PREFACE.sub('', getattr(error, 'message', None) or str(error))
+  return text.split('\n')[0].replace(folder, run_dir)
 
 
 def save(session: Any, saver: Any, run_dir: str, step: int) -> None:
@@ -50,17 +63,27 @@ def save(session: Any, saver: Any, run_dir: str, step: int) -> None:
   Raises:
     UserError: if it cannot be written; the earlier checkpoints are unharmed.
   """
-  path = os.path.join(run_dir, 'model')
-  if '%s-%d' % (path, step) in saver.last_checkpoints:
+  if os.path.join(run_dir, 'model-%d' % step) in saver.last_checkpoints:
     return
+  folder = run_dir
   try:
-    saver.save(session, path, global_step=step, write_meta_graph=False)
+    with files.plain_folder(run_dir) as folder:
+      _rename(saver, folder)
+      saver.save(session, os.path.join(folder, 'model'), global_step=step, write_meta_graph=False)
   except (tf.errors.OpError, OSError, ValueError) as e:  # ValueError if the folder is gone
     remove_unfinished(run_dir)
     raise UserError(
       'the checkpoint of step %d cannot be written to run_dir=%s (%s). Fix this, then run the same command to resume '
-      'from the previous checkpoint' % (step, run_dir, _reason(e))
+      'from the previous checkpoint' % (step, run_dir, _reason(e, folder, run_dir))
     ) from e
+  finally:
+    _rename(saver, run_dir)
+
+
+def _rename(saver: Any, folder: str) -> None:
+  """Tells the saver another name of the folder that has its checkpoints."""
+  names = [os.path.basename(path) for path in saver.last_checkpoints]
+  saver.set_last_checkpoints_with_time([(os.path.join(folder, name), 0.0) for name in names])
 
 
 def remove_unfinished(run_dir: str) -> None:
@@ -70,9 +93,8 @@ def remove_unfinished(run_dir: str) -> None:
       os.remove(path)
 
 
-def _check_shapes(graph: Any, path: str) -> None:
+def _check_shapes(graph: Any, path: str, found: Dict[str, List[int]]) -> None:
   """Refuses the checkpoint of other networks: TensorFlow restores any shape into a resource variable."""
-  found = tf.train.load_checkpoint(path).get_variable_to_shape_map()
   with graph.as_default():
     for v in tf.global_variables():
       name, shape = v.op.name, v.shape.as_list()
@@ -108,13 +130,19 @@ def restore(session: Any, saver: Any, run_dir: str, step: Optional[int] = None) 
       raise UserError('%s has no checkpoint of step %d; it has: %s' % (run_dir, step, steps))
     found = {step: found[step]}
   for candidate in reversed(list(found)):
+    folder = run_dir
     try:
-      saver.restore(session, found[candidate])
+      with files.plain_folder(run_dir) as folder:
+        path = os.path.join(folder, 'model-%d' % candidate)
+        saver.restore(session, path)
+        shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    except OSError as e:
+      raise UserError('%s cannot be read: %s' % (run_dir, e)) from e
     except _UNREADABLE as e:
-      warn('checkpoint %s cannot be read: %s' % (found[candidate], _reason(e)))
+      warn('checkpoint %s cannot be read: %s' % (found[candidate], _reason(e, folder, run_dir)))
     else:
-      _check_shapes(session.graph, found[candidate])
-      saver.recover_last_checkpoints([path for s, path in found.items() if s <= candidate])
+      _check_shapes(session.graph, found[candidate], shapes)
+      remember(saver, [path for s, path in found.items() if s <= candidate])
       return True
   if found:
     raise UserError('no checkpoint in %s can be read. Restore one, or start another --run_dir' % run_dir)

@@ -2,9 +2,11 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import os
+import tempfile
 from typing import Iterator, Optional
+
+import filelock
 
 from wgan_tf1 import config as configs
 from wgan_tf1 import files
@@ -28,24 +30,40 @@ def writing(run_dir: str) -> Iterator[None]:
 def only_process(run_dir: str) -> Iterator[None]:
   """Makes the run directory, and keeps every other training process out of it.
 
-  The lock is the kernel's: it ends with the process, however that ends.
+  The lock is the system's: it ends with the process, however that ends. Where the system has none, the lock is a file
+  that a killed process leaves behind. A file system without locks keeps nobody out.
 
   Raises:
     UserError: if another process trains in it, or it cannot be written.
   """
   with writing(run_dir):
     os.makedirs(run_dir, exist_ok=True)
-    lock = open(os.path.join(run_dir, '.lock'), 'a')
-  with lock:
+  soft = filelock.FileLock is filelock.SoftFileLock  # neither of the modules fcntl and msvcrt exists
+  path = os.path.realpath(os.path.join(run_dir, '.lock-exists' if soft else '.lock'))  # filelock refuses links
+  lock = filelock.FileLock(path, timeout=0, mode=files.usual_mode())
+  taken = False
+  with writing(run_dir), contextlib.suppress(NotImplementedError):  # a file system without locks
     try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as e:
-      raise UserError(
-        'another process is training in %s. Wait for it, stop it, or use another --run_dir' % run_dir
-      ) from e
-    except OSError:
-      pass  # a file system without locks
+      lock.acquire()
+    except filelock.Timeout:  # an OSError, too
+      taken = soft or _has_locks(run_dir)
+  if taken:
+    advice = 'Wait for it, stop it, or use another --run_dir' + soft * ('. If there is none, delete %s' % path)
+    raise UserError('another process is training in %s. %s' % (run_dir, advice))
+  try:
     yield
+  finally:
+    lock.release()
+
+
+def _has_locks(folder: str) -> bool:
+  """Tells whether the file system of a folder has locks: filelock reports some without as a file that is locked."""
+  with tempfile.TemporaryDirectory(dir=folder, prefix='.lock-') as temporary:
+    try:
+      with filelock.FileLock(os.path.join(temporary, 'new'), timeout=0):
+        return True
+    except (filelock.Timeout, NotImplementedError):
+      return False
 
 
 def previous(config: Config) -> Optional[Config]:

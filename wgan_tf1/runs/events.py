@@ -14,6 +14,8 @@ from typing import Any, Iterator, Optional, Set
 
 import tensorflow.compat.v1 as tf
 
+from wgan_tf1 import files
+
 # TensorBoard reads the files of a folder in the order of their names.
 _NAME = re.compile(r'events\.out\.tfevents\.(\d+)')
 
@@ -51,8 +53,8 @@ class EventWriter:
     second = max([int(time.time())] + [s + 1 for s in seconds])
     self._path = os.path.join(self._run_dir, 'events.out.tfevents.%010d.%s' % (second, socket.gethostname()))
     self._described: Set[str] = set()  # tags whose metadata are in the file
-    with _os_errors():
-      self._file = tf.python_io.TFRecordWriter(self._path)
+    with _os_errors(), files.plain_folder(self._run_dir) as folder:  # an open file needs its name no longer
+      self._file = tf.python_io.TFRecordWriter(os.path.join(folder, os.path.basename(self._path)))
     self._write(tf.Event(file_version='brain.Event:2'))
     self.flush()
 
