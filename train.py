@@ -73,9 +73,7 @@ def _define_flags() -> None:
     Optional[str]: flags.DEFINE_string,
   }
   flags.DEFINE_boolean('list_presets', False, 'print a table of the presets, and do nothing else.')
-  flags.DEFINE_boolean(
-    'print_config', False, 'print the settings of the run as config.json has them, and do nothing else.'
-  )
+  flags.DEFINE_boolean('print_config', False, 'print the settings of the run as JSON, and do nothing else.')
   for name in FLAG_NAMES:
     about = configs.FIELDS[name]
     text = '%s. Default: %s.' % (about['meaning'], _default(name))

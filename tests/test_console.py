@@ -45,7 +45,6 @@ def test_a_reader_that_closes_standard_output_is_no_error():
 # Writes to standard error as a library does that is loaded, inside of `quiet_tensorflow`.
 NOTICE = """
 import os
-import shlex
 from wgan_tf1 import console
 try:
   with console.quiet_tensorflow():

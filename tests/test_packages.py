@@ -16,9 +16,8 @@ NOT_FOR_ALL = {'lmdb', 'protobuf', 'pytest', 'pytest-xdist', 'ruff', 'mypy'}
 def test_without_the_packages_one_line_says_how_to_get_them(tmp_path, script):
   out, err = run(tmp_path, '-S', os.path.join(ROOT, script), status=2)  # -S: without site-packages
   assert out == '' and err.count('\n') == 1
-  assert (
-    'absl' in err and 'tensorflow' in err and err.endswith('%s -m pip install -r requirements.txt\n' % shlex.quote(sys.executable))
-  )
+  assert 'absl' in err and 'tensorflow' in err
+  assert err.endswith('%s -m pip install -r requirements.txt\n' % shlex.quote(sys.executable))
 
 
 def test_the_packages_are_those_of_the_requirements():
