@@ -31,6 +31,23 @@ FLAGS = flags.FLAGS
 
 # A preset fixes the networks and the form of the data; flags override the rest.
 FLAG_NAMES = [name for name, about in configs.FIELDS.items() if about['flag']]
+# The order of --help.
+GROUPS = {
+  'run': ['preset', 'variant', 'run_dir', 'generator_steps', 'seed', 'list_presets', 'print_config', 'version'],
+  'data': ['dataset', 'data_dir', 'data_path', 'classes', 'dequantize'],
+  'networks': ['width', 'generator_norm', 'critic_norm', 'ema_decay', 'fixed_generator'],
+  'optimisation': [
+    'optimizer', 'generator_learning_rate', 'critic_learning_rate', 'learning_rate_decay_steps', 'beta1', 'beta2',
+    'batch_size', 'generator_batch_size', 'critic_steps', 'extra_critic_steps', 'critic_class_weight',
+    'generator_class_weight',
+  ],
+  'constraint': ['clip_value', 'clip_order', 'penalty_weight', 'penalty'],
+  'output': [
+    'save_every_steps', 'keep_checkpoints', 'sample_every_steps', 'summary_every_steps', 'evaluate_every_steps',
+    'profile_step', 'log_device_placement',
+  ],
+  'devices': ['precision', 'num_gpus', 'gpu_memory_fraction', 'allow_growth', 'cluster_wait_seconds'],
+}  # fmt: skip
 
 
 @functools.lru_cache(maxsize=None)
@@ -115,4 +132,4 @@ def main() -> int:
 
 if __name__ == '__main__':
   _define_flags()
-  console.run(main)
+  console.run(main, GROUPS)

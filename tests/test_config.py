@@ -318,9 +318,17 @@ def test_a_field_of_config_is_a_flag_with_its_meaning_and_needs_no_other_place(t
   out, _ = run_here(tmp_path, 'train.py', '--help')
   shown = ' '.join(out.split())
   for name, about in config.FIELDS.items():
-    listed = [flag in shown for flag in (' --%s: ' % name, ' --[no]%s: ' % name)]
-    assert sum(listed) == about['flag'], name
+    listed = out.count('\n  --%s=' % name) + out.count('\n  --[no]%s\n' % name)
+    assert listed == about['flag'], name
     assert not about['flag'] or about['meaning'] in shown, name
+
+
+def test_help_has_its_groups_in_order_and_fits_a_terminal(tmp_path):
+  out, _ = run_here(tmp_path, 'train.py', '--help')
+  flags = out[out.index('\nrun:') :].splitlines()
+  headings = ['run', 'data', 'networks', 'optimisation', 'constraint', 'output', 'devices']  # no 'other'
+  assert [line[:-1] for line in flags if line and not line.startswith(' ')] == headings
+  assert max(map(len, flags)) <= 80 and all(' %s' % name in out for name in config.PRESETS)
 
 
 def test_the_tables_fit_together():

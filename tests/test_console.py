@@ -26,7 +26,7 @@ RUN = 'import sys, time\nfrom wgan_tf1 import console, errors\n'
     ('print', ['--nothing'], 2, '', "-c: Unknown command line flag 'nothing'; see --help\n"),
     ('print', ['word'], 2, '', "-c: 'word' is not a flag; see --help\n"),
     ('print', ['--version'], 0, 'wgan_tf1 %s\n' % wgan_tf1.__version__, ''),
-    ('print', ['--help'], 0, '[no]version: print the version', ''),
+    ('print', ['--help'], 0, '--[no]version', ''),
   ],
 )
 def test_how_a_script_ends(main, flags, status, out, err):

@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import textwrap
-from typing import Any, Callable, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from absl import app, flags
 from tqdm import tqdm
@@ -36,8 +36,10 @@ def _encode_name(error: Any) -> Any:
     return codecs.lookup_error('backslashreplace')(error)
 
 
-def run(main: Callable[[], Optional[int]]) -> None:
+def run(main: Callable[[], Optional[int]], groups: Optional[Dict[str, List[str]]] = None) -> None:
   """Parses the flags, runs `main()`, and exits with the status that it returns; None is 0.
+
+  --help shows the script's docstring and its flags, in `groups`, {heading: names of flags}; None is one group.
 
   Exits 0 after --help and --version; 2 after a bad flag or a `UserError`, whose message goes to standard error as one
   line; 130 after a Ctrl-C that `main` did not handle; 141 if standard output was closed. Other exceptions keep their
@@ -49,7 +51,8 @@ def run(main: Callable[[], Optional[int]]) -> None:
   app.define_help_flags()
   flags.DEFINE_boolean('version', False, 'print the version, and do nothing else.', module_name=sys.argv[0])
   if {'-h', '-help', '--help'} & set(sys.argv[1:]):  # absl itself would exit with status 1
-    app.usage(writeto_stdout=True, shorthelp=True, exitcode=0)
+    print(_help(groups or {}))
+    sys.exit(0)
   if {'-version', '--version'} & set(sys.argv[1:]):
     print('wgan_tf1 %s' % wgan_tf1.__version__)
     sys.exit(0)
@@ -72,6 +75,38 @@ def run(main: Callable[[], Optional[int]]) -> None:
     sys.exit(130)
   print('%s: %s' % (sys.argv[0], one_line(message)), file=sys.stderr)
   sys.exit(2)
+
+
+def _help(groups: Dict[str, List[str]]) -> str:
+  """Returns the text of --help: flags that are in no group come last, with a value's type or its choices."""
+  own = {flag.name: flag for flag in flags.FLAGS.get_key_flags_for_module(sys.argv[0])}
+  grouped = {name for names in groups.values() for name in names}
+  rest = [name for name in sorted(own) if name not in grouped]
+  parts = [str(sys.modules['__main__'].__doc__ or '').strip()]
+  for heading, names in [*groups.items(), ('other' if groups else 'flags', rest)]:
+    if names:
+      parts.append('\n%s:' % heading)
+      parts += [_flag_help(own[name]) for name in names]
+  return '\n'.join(parts)
+
+
+def _flag_help(flag: Any) -> str:
+  """Returns a flag's name and value in a line, and under it what it means, in at most 80 columns."""
+  choices = '|'.join(getattr(flag.parser, 'enum_values', None) or [])
+  words = flag.help[len('<%s>: ' % choices) :] if choices else flag.help  # absl puts them before the help
+  kind = choices or {'int': 'INTEGER', 'float': 'NUMBER'}.get(flag.flag_type(), 'TEXT')
+  if len(choices) > 60:
+    kind, words = 'NAME', '%s One of %s.' % (words, choices.replace('|', ', '))
+  if flag.default not in (None, False) and 'Default:' not in words:
+    words += ' Default: %s.' % flag.default
+  name = '  --[no]%s' % flag.name if flag.boolean else '  --%s=%s' % (flag.name, kind)
+  indent = ' ' * 6
+  return '%s\n%s' % (
+    name,
+    textwrap.fill(
+      words, 80, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    ),
+  )
 
 
 @contextlib.contextmanager
