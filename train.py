@@ -33,8 +33,12 @@ FLAGS = flags.FLAGS
 FLAG_NAMES = [name for name, about in configs.FIELDS.items() if about['flag']]
 # The order of --help.
 GROUPS = {
-  'run': ['preset', 'variant', 'run_dir', 'generator_steps', 'seed', 'list_presets', 'print_config', 'version'],
-  'data': ['dataset', 'data_dir', 'data_path', 'classes', 'dequantize'],
+  'run': ['preset', 'variant', 'run_dir', 'generator_steps', 'seed', 'init_from', 'init_step',
+    'init_optimizers', 'list_presets', 'print_config', 'version'],
+  'data': [
+    'dataset', 'data_dir', 'data_path', 'image_size', 'image_channels', 'image_fit', 'image_memory_mb', 'mirror',
+    'classes', 'dequantize', 'text_length', 'long_lines',
+  ],
   'networks': ['width', 'generator_norm', 'critic_norm', 'ema_decay', 'fixed_generator'],
   'optimisation': [
     'optimizer', 'generator_learning_rate', 'critic_learning_rate', 'learning_rate_decay_steps', 'beta1', 'beta2',
@@ -87,6 +91,7 @@ def _define_flags() -> None:
     bool: flags.DEFINE_boolean,
     float: flags.DEFINE_float,
     Optional[float]: flags.DEFINE_float,
+    Optional[int]: flags.DEFINE_integer,
     Optional[str]: flags.DEFINE_string,
   }
   flags.DEFINE_boolean('list_presets', False, 'print a table of the presets, and do nothing else.')
@@ -94,7 +99,7 @@ def _define_flags() -> None:
   for name in FLAG_NAMES:
     about = configs.FIELDS[name]
     text = '%s. Default: %s.' % (about['meaning'], _default(name))
-    if about['choices']:
+    if about['choices'] and isinstance(about['choices'][0], str):
       flags.DEFINE_enum(name, None, about['choices'], text)
     else:
       define[Config.__annotations__[name]](name, None, text)
@@ -113,14 +118,14 @@ def print_presets() -> None:
   print('Parameters: generator and critic, in millions; of text-char for 96 characters.')
 
 
-def main() -> int:
+def main() -> Optional[int]:
   if FLAGS.list_presets:
     print_presets()
-    return 0
-  config = configs.make(**{name: FLAGS[name].value for name in FLAG_NAMES})
+    return None
+  config = configs.requested(**{name: FLAGS[name].value for name in FLAG_NAMES})
   if FLAGS.print_config:
     print(json.dumps(dict(json.loads(configs.to_json(config)), run_dir=config.run_dir), indent=2))
-    return 0
+    return None
   tf_config.place()  # checks TF_CONFIG
   print('loading    TensorFlow, then %s' % config.dataset, flush=True)
   with console.quiet_tensorflow():  # imported after the checks, so that --help and mistakes answer at once

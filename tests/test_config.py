@@ -81,8 +81,8 @@ def test_the_data_directory_comes_from_the_environment(monkeypatch):
     (dict(dataset='lsun', classes='3'), ['classes=3', 'labels', 'dataset=lsun', 'fashion_mnist']),
     (dict(preset='toy-8gaussians', classes='3'), ['classes=3', 'labels', 'dataset=8gaussians']),
     (
-      dict(preset='cifar10-resnet-acgan', dataset='folder'),
-      ['preset=cifar10-resnet-acgan', 'labels', 'dataset=folder'],
+      dict(preset='cifar10-resnet-acgan', dataset='lsun'),
+      ['preset=cifar10-resnet-acgan', 'labels', 'dataset=lsun'],
     ),
     (dict(classes='three'), ['classes=three', '0,3,5']),
     (dict(classes=''), ['classes=: ', '0,3,5']),

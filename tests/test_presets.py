@@ -44,7 +44,7 @@ DATA = {
   'blog-mnist-bn':        ('mnist',         (32, 1, -1, 'pad'),    128,  64,  64),
   'blog-mnist-mlp':       ('mnist',         (32, 1, -1, 'pad'),    128,  64,  64),
   'keras-mnist':          ('mnist',         (28, 1, -1, 'pad'),     50,  64,  64),
-  'fashion-upsample':     ('fashion_mnist', (32, 1, -1, 'resize'), 128,  64,  64),
+  'fashion-upsample':     ('fashion_mnist', (32, 1, -1, 'stretch'), 128,  64,  64),
   'gp-mnist':             ('mnist',         (28, 1,  0, 'pad'),    128,  50,  50),
   'cifar10-dcgan':        ('cifar10',       (32, 3, -1, 'pad'),    128,  64,  64),
   'cifar10-resnet':       ('cifar10',       (32, 3, -1, 'pad'),    128,  64, 128),
@@ -229,6 +229,87 @@ def test_the_parameters_of_the_full_size():
   for (preset, variant), counts in listed.items():
     if variant != 'gan':  # has the networks of one of the others
       assert networks.count_parameters(config.make(preset, variant)) == counts
+
+
+# fmt: off
+
+# Parameters of the generator and of the critic at sizes that are not published, layer by layer, worked out by hand.
+_BLOG_CONVS = 9 * (512 * 256 + 256 * 128 + 128 * 64)
+_DCGAN5_CONVS = 25 * (512 * 256 + 256 * 128) + 256 + 128 + 2 * (256 + 128)  # and batch norm's gamma and beta
+_CONV5 = 25 * (128 * 256 + 256 * 512) + 128 + 256 + 512
+
+
+def _blocks(filters, up=True):
+  """Parameters of residual blocks: two norms' gamma and beta, two convolutions and the shortcut."""
+  total = 0
+  for i, o in zip(filters, filters[1:]):
+    middle = o if up else i
+    total += 2 * i + 2 * middle + 9 * i * middle + 9 * middle * o + o + i * o + o
+  return total
+
+
+AT_OTHER_SIZES = [
+  (dict(preset='blog-mnist', image_size=48), 129 * 6 * 6 * 512 + _BLOG_CONVS + 9 * 64,
+   9 * 64 + _BLOG_CONVS + 64 + 128 + 256 + 512 + 3 * 3 * 512 + 1),
+  (dict(preset='blog-mnist', image_size=64, image_channels=3), 129 * 8 * 8 * 512 + _BLOG_CONVS + 9 * 64 * 3,
+   9 * 64 * 3 + _BLOG_CONVS + 64 + 128 + 256 + 512 + 4 * 4 * 512 + 1),
+  (dict(preset='blog-mnist-mlp', image_size=16), 129 * 512 + 3 * 513 * 512 + 513 * 256,
+   257 * 512 + 3 * 513 * 512 + 513),
+  (dict(preset='keras-mnist', image_size=32), 51 * 8 * 8 * 128 + 2 * (16 * 128 * 128 + 128 + 2 * 128) + 49 * 128 + 1,
+   16 * (64 + 64 * 64) + 2 * (64 + 2 * 64) + 8 * 8 * 64 + 1),
+  (dict(preset='fashion-upsample', image_size=48), 129 * 6 * 6 * 512 + 2 * 6 * 6 * 512 + _DCGAN5_CONVS + 25 * 128 + 1,
+   25 * 128 + _CONV5 + 2 * (256 + 512) + 6 * 6 * 512 + 1),
+  (dict(preset='gp-mnist', image_size=64, variant='gp'), 129 * 8 * 8 * 256 + 25 * (256 * 128 + 128 * 64 + 64) + 193,
+   25 * (64 + 64 * 128 + 128 * 256) + 64 + 128 + 256 + 8 * 8 * 256 + 1),
+  (dict(preset='lsun128-resnet', image_size=64, variant='gp', width=1), 129 * 4 * 4 * 8 + _blocks((8, 8, 4, 2, 1)) +
+   2 + 9 * 3 + 3, 9 * 3 + 1 + _blocks((1, 2, 4, 8, 8), up=False) + 4 * 4 * 8 + 1),
+  (dict(preset='cifar10-dcgan', image_size=48), 129 * 6 * 6 * 512 + 2 * 6 * 6 * 512 + _DCGAN5_CONVS + 25 * 128 * 3 + 3,
+   25 * 3 * 128 + _CONV5 + 2 * (256 + 512) + 6 * 6 * 512 + 1),
+  (dict(preset='lsun64-dcgan', image_size=32), 100 * 4 * 4 * 256 + 2 * 256 + 16 * (256 * 128 + 128 * 64 + 64 * 3) +
+   2 * (128 + 64), 16 * (3 * 64 + 64 * 128 + 128 * 256) + 2 * (128 + 256) + 4 * 4 * 256),
+  (dict(preset='lsun64-dcgan', image_size=128), 100 * 4 * 4 * 1024 + 2 * 1024 +
+   16 * (1024 * 512 + 512 * 256 + 256 * 128 + 128 * 64 + 64 * 3) + 2 * (512 + 256 + 128 + 64),
+   16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512 * 1024) + 2 * (128 + 256 + 512 + 1024) + 4 * 4 * 1024),
+  (dict(preset='lsun64-dcgan-nobn', image_size=256), 100 * 4 * 4 * 64 + 16 * (5 * 64 * 64 + 64 * 3), None),
+  (dict(preset='lsun64-mlp', image_size=16), 101 * 512 + 3 * 513 * 512 + 513 * 16 * 16 * 3,
+   16 * (3 * 64 + 64 * 128) + 2 * 128 + 4 * 4 * 128),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize('settings, generator, critic', AT_OTHER_SIZES)
+def test_the_parameters_at_other_sizes(settings, generator, critic):
+  counts = networks.count_parameters(config.make(**settings))
+  assert counts[0] == generator and critic in (None, counts[1])
+
+
+@pytest.mark.parametrize('architecture', sorted(presets.IMAGE_SIZES))
+def test_a_pair_makes_and_takes_images_of_each_size_that_it_lists(architecture):
+  preset, variant = next(
+    (p, v) for p, v in PAIRS if config.make(p, v).architecture == architecture and config.make(p, v).form == 'image'
+  )
+  sizes = presets.IMAGE_SIZES[architecture]
+  for size in {min(sizes), max(sizes), *(s for s in (24, 28, 128) if s in sizes)}:
+    c = config.make(preset, variant, image_size=size, image_channels=1, width=1)
+    generate, score = networks.networks_of(c)
+    with tf.Graph().as_default():
+      images = generate(tf.zeros([2, c.latent_size]), None, training=True)
+      assert images.shape.as_list() == [2, size, size, 1]
+      assert score(images)[0].shape.as_list() == [2]
+
+
+@pytest.mark.parametrize(
+  'preset, size, words',
+  [
+    ('blog-mnist', 28, 'a multiple of 8 from 16 to 256 pixels'),
+    ('keras-mnist', 100, 'a multiple of 8 from 16 to 256, or 28 pixels'),
+    ('lsun64-dcgan', 96, '16, 32, 64, 128 or 256 pixels'),
+    ('cifar10-resnet', 64, 'preset=cifar10-resnet can have 32 pixels'),
+  ],
+)
+def test_a_size_that_the_networks_do_not_follow_is_refused(preset, size, words):
+  with pytest.raises(UserError, match='image_size=%d: .* %s. Use such a size, or another preset' % (size, words)):
+    config.make(preset, image_size=size)
 
 
 def test_the_list_of_presets_fits_a_terminal_and_needs_no_tensorflow(tmp_path):

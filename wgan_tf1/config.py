@@ -10,19 +10,22 @@ No TensorFlow here.
 import dataclasses
 import json
 import os
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+import re
+import shlex
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import wgan_tf1
 from wgan_tf1.errors import UserError
-from wgan_tf1.presets import DEFAULTS, PRESETS, VARIANTS
+from wgan_tf1.presets import DEFAULTS, IMAGE_SIZES, PRESETS, VARIANTS
 
 # What the samples are -> the data sets that have such samples.
 DATASETS = {
-  'image': ['mnist', 'fashion_mnist', 'digits', 'cifar10', 'lsun', 'folder'],
+  'image': ['mnist', 'fashion_mnist', 'digits', 'cifar10', 'lsun', 'folder', 'idx'],
   'text': ['text'],
   'points': ['8gaussians', '25gaussians', 'swissroll'],
 }
-LABELLED = ['mnist', 'fashion_mnist', 'digits', 'cifar10']
+LABELLED = ['mnist', 'fashion_mnist', 'digits', 'cifar10', 'folder', 'idx']  # the last two may have labels
+_NUMBERED = ['mnist', 'digits']  # their classes have no other names
 # Used, after a warning, where the preset's own data set can neither be found nor downloaded.
 _FALLBACKS = {'mnist': 'digits', 'fashion_mnist': 'digits'}
 
@@ -33,7 +36,7 @@ EXTRA_CRITIC_STEPS, EXTRA_UNTIL, EXTRA_EVERY = 100, 25, 500
 MOST_CHARACTERS = 2048  # in the vocabulary of a text
 _MOST = 2**16  # beyond this a typing error, or a damaged config.json, would use up the memory
 _LARGEST_FILE = 2**20  # bytes of a config.json
-_SAVED_PATHS = ('data_dir', 'data_path')  # in config.json; run_dir is not
+_SAVED_PATHS = ('data_dir', 'data_path', 'init_from')  # in config.json; run_dir is not
 _TYPE_WORDS = {'str': 'text', 'int': 'an integer', 'float': 'a number', 'bool': 'true or false'}
 
 # What a setting needs, in words -> whether a Config has it.
@@ -44,8 +47,9 @@ _NEEDS: Dict[str, Callable[[Any], bool]] = {
   'a toy preset': lambda c: c.form == 'points',
   'images': lambda c: c.form == 'image',
   'text': lambda c: c.form == 'text',
+  'init_from': lambda c: c.init_from is not None,
   'a class-conditional preset': lambda c: 'class_count' in PRESETS[c.preset],
-  'dataset=folder, lsun or text': lambda c: c.dataset in ('folder', 'lsun', 'text'),
+  'dataset=folder, idx, lsun or text': lambda c: c.dataset in ('folder', 'idx', 'lsun', 'text'),
 }
 
 
@@ -164,27 +168,45 @@ class Config:
                                     default=None)
   beta2: Optional[float] = _setting('adam: decay of the second moment', least=0, below=1, needs='optimizer=adam',
                                     default=None)
-  data_path: Optional[str] = _setting('file or folder to read instead of DATA_DIR/DATASET, for folder, lsun and text',
-                                      needs='dataset=folder, lsun or text', required=False, changeable=True,
+  data_path: Optional[str] = _setting('file or folder to read instead of DATA_DIR/DATASET, for folder, idx, lsun and '
+                                      'text; for folder also a .zip, .npz or .npy file',
+                                      needs='dataset=folder, idx, lsun or text', required=False, changeable=True,
                                       any_text=True, default=None)
-  classes: Optional[str] = _setting('labels to train on, e.g. 3 or 0,3,5; all unless given', default=None)
+  init_from: Optional[str] = _setting('directory of a run whose weights this run starts from, at step 0', any_text=True,
+                                      default=None)
+  init_step: Optional[int] = _setting("generator step of init_from's checkpoint; its newest unless given", least=0,
+                                      needs='init_from', required=False, default=None)
+  init_optimizers: bool = _setting("start from the state of init_from's optimizers too", needs='init_from',
+                                   default=False)
+  classes: Optional[str] = _setting('classes to train on, by name or number, e.g. 3 or 0,3,5 or cat,dog; all unless '
+                                    'given', any_text=True, default=None)
   class_count: Optional[int] = _setting('classes of a class-conditional pair of networks', above=0, most=_MOST,
-                                        needs='a class-conditional preset', flag=False, default=None)
+                                        needs='a class-conditional preset', flag=False, from_data=True, default=None)
+  class_names: Optional[str] = _setting('names of the classes, in the order of their numbers, with slashes between',
+                                        flag=False, from_data=True, any_text=True, default=None)
   critic_class_weight: Optional[float] = _setting("weight of the class loss in the critic's loss", above=0,
                                                   below=float('inf'), needs='a class-conditional preset', default=None)
   generator_class_weight: Optional[float] = _setting("weight of the class loss in the generator's loss", above=0,
                                                      below=float('inf'), needs='a class-conditional preset',
                                                      default=None)
-  image_size: Optional[int] = _setting('height and width of an image, in pixels', least=8, most=2**12, needs='images',
-                                       flag=False, default=None)
-  image_channels: Optional[int] = _setting('colour channels of an image', choices=[1, 3], needs='images', flag=False,
-                                           default=None)
-  image_fit: Optional[str] = _setting('pad smaller images with black, or resize them', choices=['pad', 'resize'],
-                                      needs='images', flag=False, default=None)
+  image_size: Optional[int] = _setting('height and width of an image, in pixels; other sizes of image are fitted to it',
+                                       least=8, most=2**12, needs='images', default=None)
+  image_channels: Optional[int] = _setting('colour channels of an image: 1 is grey, 3 is RGB', choices=[1, 3],
+                                           needs='images', default=None)
+  image_fit: Optional[str] = _setting('how an image gets its size: crop the central square and resize it, pad with '
+                                      'black and only ever shrink, or stretch to a square; crop for folder and lsun '
+                                      'unless given', choices=['crop', 'pad', 'stretch'], needs='images', default=None)
+  mirror: bool = _setting('images: flip half of each batch left to right, others each time', needs='images',
+                          default=False)
+  image_memory_mb: int = _setting('images of folder, idx and lsun: decoded once if they fit into so many megabytes of '
+                                  'memory, otherwise again for each batch', least=0, most=2**24, changeable=True,
+                                  default=1024)
   pixel_minimum: Optional[float] = _setting('value of a black pixel in the networks; white is 1', choices=[-1.0, 0.0],
                                             needs='images', flag=False, default=None)
-  text_length: Optional[int] = _setting('characters of a line', above=0, most=_MOST, needs='text', flag=False,
-                                        default=None)
+  text_length: Optional[int] = _setting('text: characters of a sample', above=0, most=_MOST, needs='text', default=None)
+  long_lines: Optional[str] = _setting('text: split a line that is longer than a sample into several, after spaces '
+                                       "where possible, or keep its start alone, as the WGAN-GP code",
+                                       choices=['split', 'start'], needs='text', default=None)
   vocabulary: Optional[str] = _setting('characters of a text, counted when the run starts', flag=False, from_data=True,
                                        any_text=True, default=None)
   fallback_dataset: Optional[str] = _setting('data set that auto may fall back to', flag=False, from_data=True,
@@ -197,8 +219,8 @@ class Config:
       _check_value(field, getattr(self, field.name))
     if self.learning_rate_decay_steps and self.generator_steps > self.learning_rate_decay_steps:
       raise UserError(
-        'generator_steps=%d: must be at most learning_rate_decay_steps=%d, where the learning rates reach zero. A new '
-        'run, in a --run_dir of its own, may have a larger --learning_rate_decay_steps, or 0 for none'
+        'generator_steps=%d: must be at most learning_rate_decay_steps=%d, where the learning rates reach zero. To '
+        'train for longer, start a new run from the weights: --init_from and another --run_dir'
         % (self.generator_steps, self.learning_rate_decay_steps)
       )
     for field in dataclasses.fields(self):
@@ -224,6 +246,12 @@ class Config:
       for own in (settings, settings.get(self.variant, {})):
         if own.get('architecture') == self.architecture and settings.get('form', 'image') != self.form:
           raise UserError('architecture=%s: cannot be used with form=%s' % (self.architecture, self.form))
+    sizes = IMAGE_SIZES.get(self.architecture, (self.image_size,))  # `networks` refuses an unknown architecture
+    if self.image_size is not None and self.image_size not in sizes:
+      raise UserError(
+        'image_size=%d: the networks of preset=%s can have %s pixels. Use such a size, or another preset'
+        % (self.image_size, self.preset, _size_words(sizes))
+      )
     if self.variant == 'gp' and self.critic_norm == 'batch':
       raise UserError(
         "preset=%s has batch norm in its critic. The gradient penalty needs each sample's own gradient, which batch "
@@ -239,13 +267,25 @@ class Config:
         raise UserError('%s=%d: must be a multiple of num_gpus=%d' % (name, getattr(self, name), self.num_gpus))
     if self.fixed_generator and self.ema_decay:
       raise UserError('ema_decay: has no effect with fixed_generator. Leave one of them out')
-    if self.classes is not None:
-      class_numbers(self.classes)
+    if self.class_names is not None and '' in self.class_names.split('/'):
+      raise UserError('class_names: must not be empty')
+    if self.classes is not None and (self.class_names is not None or self.dataset in _NUMBERED):
+      sample_classes(self)
+    elif self.classes is not None:
+      _class_words(self.classes)
     if self.vocabulary is not None:
       # JSON can hold half of a surrogate pair, which is not a character.
       whole = all(not 0xD800 <= ord(c) < 0xE000 for c in self.vocabulary)
       if not whole or not 0 < len(self.vocabulary) == len(set(self.vocabulary)) <= MOST_CHARACTERS:
         raise UserError('vocabulary: must be 1 to %d different characters' % MOST_CHARACTERS)
+
+
+def _size_words(sizes: Sequence[int]) -> str:
+  """Returns '16, 32 or 64', or 'a multiple of 8 from 16 to 256, or 28'."""
+  if len(sizes) > 6:
+    others = [str(size) for size in sizes if size % 8]
+    return ', or '.join(['a multiple of 8 from %d to %d' % (min(sizes), max(sizes)), *others])
+  return ' or '.join(filter(None, [', '.join(map(str, sizes[:-1])), str(sizes[-1])]))
 
 
 def _is_path(name: str) -> bool:
@@ -324,6 +364,8 @@ def make(preset: Optional[str] = None, variant: Optional[str] = None, **override
     settings.pop('beta2', None)
   elif 'beta1' not in settings:
     settings.update(beta1=VARIANTS['gp']['beta1'], beta2=VARIANTS['gp']['beta2'])
+  if overrides.get('dataset') in ('folder', 'lsun') or settings['dataset'] == 'lsun' and 'dataset' not in overrides:
+    settings['image_fit'] = 'crop'
   learning_rate = settings.pop('learning_rate')
   settings.update(generator_learning_rate=learning_rate, critic_learning_rate=learning_rate)
   settings.update(overrides)
@@ -331,24 +373,62 @@ def make(preset: Optional[str] = None, variant: Optional[str] = None, **override
   return Config(**settings)
 
 
-def class_numbers(classes: str) -> Tuple[int, ...]:
-  """Returns the labels that `classes` lists, in order: '3,0' -> (0, 3).
+def _class_words(classes: str) -> List[str]:
+  """Returns the names or numbers that `classes` lists: '3, 0' -> ['3', '0']."""
+  words = [word.strip() for word in classes.split(',')]
+  if not all(words) or len(set(words)) < len(words):
+    raise UserError('classes=%s: must be a list of different classes such as 0,3,5 or cat,dog' % classes)
+  return words
+
+
+def class_names(config: Config) -> Tuple[str, ...]:
+  """Returns the names of the classes of a run's data, in the order of their numbers; () if they have no names."""
+  return tuple(config.class_names.split('/')) if config.class_names else ()
+
+
+def class_number(names: Sequence[str], word: str) -> Optional[int]:
+  """Returns the number of the class that `word` names; None if there is no such class.
+
+  A class may be given by its number too, unless all names are numbers, where 3 is the class named 3. Without names any
+  number is a class.
+  """
+  word = portable_name(word)
+  if word in names:
+    return names.index(word)
+  if not re.match('[0-9]{1,5}$', word) or (names and all(re.match('-?[0-9]+$', name) for name in names)):
+    return None
+  return int(word) if not names or int(word) < len(names) else None
+
+
+def class_numbers(classes: str, names: Sequence[str] = ()) -> Tuple[int, ...]:
+  """Returns the numbers of the classes that `classes` lists, in order: '3,0' -> (0, 3).
 
   Raises:
-    UserError: if it is not a list of different numbers.
+    UserError: if it is not a list of different classes.
   """
-  try:
-    numbers = sorted(int(word) for word in classes.split(','))
-  except ValueError:
-    numbers = []
-  if not numbers or numbers[0] < 0 or len(set(numbers)) < len(numbers) or numbers[-1] >= _MOST:
-    raise UserError('classes=%s: must be a list of labels such as 0,3,5' % classes)
-  return tuple(numbers)
+  numbers = []
+  for word in _class_words(classes):
+    number = class_number(names, word)
+    if number is None and not names:
+      raise UserError('classes=%s: must be a list of labels such as 0,3,5' % classes)
+    if number is None:
+      raise UserError('classes=%s: there is no class %s. The classes are %s' % (classes, word, class_words(names)))
+    numbers.append(number)
+  if len(set(numbers)) < len(numbers):
+    raise UserError('classes=%s: must be a list of different classes' % classes)
+  return tuple(sorted(numbers))
+
+
+def class_words(names: Sequence[str]) -> str:
+  """Returns the first names of classes, for a message."""
+  return ', '.join(names[:20]) + (' and %d more' % (len(names) - 20) if len(names) > 20 else '')
 
 
 def sample_classes(config: Config) -> Tuple[int, ...]:
-  """Returns the classes that a class-conditional generator is trained on, in order."""
-  return class_numbers(config.classes) if config.classes else tuple(range(config.class_count or 0))
+  """Returns the numbers of the classes that a class-conditional generator is trained on, in order."""
+  if config.classes:
+    return class_numbers(config.classes, class_names(config))
+  return tuple(range(config.class_count or 0))
 
 
 def critic_updates(config: Config, generator_step: int) -> int:
@@ -402,6 +482,7 @@ def load(run_dir: str) -> Config:
     if unknown or missing:
       raise ValueError('%s %.50r' % (('unknown setting', unknown[0]) if unknown else ('it lacks', missing[0])))
     settings.update({name: _local_name(settings[name]) for name in _SAVED_PATHS if name in settings})
+    _update_old(settings)
     return Config(run_dir=run_dir, **settings)
   except (FileNotFoundError, NotADirectoryError) as e:
     raise UserError('%s holds no run: it has no config.json' % run_dir) from e
@@ -409,6 +490,19 @@ def load(run_dir: str) -> Config:
     raise
   except (OSError, ValueError, RecursionError, UserError) as e:
     raise UserError('%s cannot be read (%s). Restore it, or start another --run_dir' % (path, e)) from e
+
+
+def _update_old(settings: Dict[str, Any]) -> None:
+  """Gives settings of a run from before `mirror` the names and values that mean the same now."""
+  if 'mirror' in settings:
+    return
+  if settings.get('form') == 'image':  # `folder` and `lsun` cropped, whatever image_fit was
+    if settings.get('image_fit') in ('pad', 'resize') and settings.get('dataset') in ('folder', 'lsun'):
+      settings['image_fit'] = 'crop'
+    elif settings.get('image_fit') == 'resize':
+      settings['image_fit'] = 'stretch'
+  if settings.get('form') == 'text':
+    settings['long_lines'] = 'start'
 
 
 class _NewerVersion(UserError):
@@ -428,20 +522,49 @@ def _check_version(path: str, version: Any) -> None:
     )
 
 
+def requested(**flags: Any) -> Config:
+  """Returns the `Config` that flags ask for: of the run in `flags['run_dir']` if there is one, otherwise a new one.
+
+  A run that is named keeps its settings; flags may only repeat them, or change those that a started run may change.
+  In a cluster each process has its flags alone, since only the chief sees the run.
+
+  Raises:
+    UserError: naming each flag that contradicts the run; or see `make` and `load`.
+  """
+  flags = {name: value for name, value in flags.items() if value is not None}
+  run_dir = flags.get('run_dir')
+  named = run_dir is not None and os.path.exists(os.path.join(run_dir, 'config.json'))
+  if not named or 'TF_CONFIG' in os.environ:
+    config = make(**flags)
+    if config.init_from is not None and config.init_step is None and 'TF_CONFIG' in os.environ:
+      raise UserError('init_step is required with init_from and TF_CONFIG')  # only the chief can look it up
+    if config.init_from is not None and not os.path.exists(os.path.join(config.run_dir, 'config.json')):
+      load(config.init_from)  # refuses now what is no run
+    return config
+  old = load(run_dir)
+  if flags.get('dataset') == 'auto':
+    del flags['dataset']
+  _refuse(old, {name: value for name, value in flags.items() if name not in CHANGEABLE})
+  if os.environ.get('WGAN_DATA_DIR'):
+    flags.setdefault('data_dir', os.environ['WGAN_DATA_DIR'])
+  return dataclasses.replace(old, **flags)
+
+
 def check_same_run(old: Config, new: Config) -> None:
   """Refuses to resume a run with settings that would make it another one.
 
   Raises:
     UserError: naming each field that differs and must not.
   """
-  differing = [
-    '%s=%s, not %s' % (name, getattr(old, name), getattr(new, name))
-    for name in FIELDS
-    if name not in CHANGEABLE | FROM_DATA and getattr(old, name) != getattr(new, name)
-  ]
+  _refuse(old, {name: getattr(new, name) for name in FIELDS if name not in CHANGEABLE | FROM_DATA}, new.run_dir)
+
+
+def _refuse(old: Config, wanted: Dict[str, Any], run_dir: Optional[str] = None) -> None:
+  """Raises a `UserError` that names each of the settings that an old run has otherwise."""
+  differing = ['%s=%s, not %s' % (n, getattr(old, n), value) for n, value in wanted.items() if getattr(old, n) != value]
   if differing:
-    ended = old.learning_rate_decay_steps and new.generator_steps > old.learning_rate_decay_steps
-    advice = 'Use the same flags to resume it, or another --run_dir'
-    if ended:  # then these flags would be refused too
-      advice = 'Its learning rates reach zero at step %d, so use another --run_dir' % old.learning_rate_decay_steps
-    raise UserError('%s was started with %s. %s' % (new.run_dir, '; '.join(differing), advice))
+    name = run_dir or old.run_dir
+    raise UserError(
+      '%s was started with %s. Leave that out to resume it, or start a new run from its weights: --init_from=%s and '
+      'another --run_dir' % (name, '; '.join(differing), shlex.quote(name))
+    )

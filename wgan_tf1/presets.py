@@ -1,4 +1,4 @@
-"""VARIANTS, PRESETS and PARAMETERS: every published system as a row. Tables alone.
+"""VARIANTS, PRESETS, IMAGE_SIZES and PARAMETERS: every published system as a row. Tables alone.
 
 A preset fixes networks, data and hyper-parameters; a variant fixes loss, constraint and the optimizer's defaults.
 """
@@ -48,7 +48,7 @@ PRESETS: Dict[str, Dict[str, Any]] = {
         generator_steps=8000, generator_norm='batch', critic_norm='batch'),
     'fashion-upsample': dict(
         source='Fashion-MNIST post', architecture='upsample', dataset='fashion_mnist', image_size=32,
-        image_fit='resize', width=128, generator_steps=2000, generator_norm='batch', critic_norm='batch',
+        image_fit='stretch', width=128, generator_steps=2000, generator_norm='batch', critic_norm='batch',
         gp=dict(architecture='upsample-gp', critic_norm='none', beta1=0.5, generator_steps=5000)),
     'gp-mnist': dict(
         source='WGAN-GP code', architecture='crop', dataset='mnist', image_size=28, pixel_minimum=0.0, width=64,
@@ -68,10 +68,21 @@ PRESETS: Dict[str, Dict[str, Any]] = {
         generator_steps=200000, generator_norm='batch', critic_norm='batch', gp=dict(critic_norm='layer')),
     'text-char': dict(
         source='WGAN-GP 5.5', architecture='text', form='text', dataset='text', text_length=32, width=512,
-        generator_steps=200000, clip=dict(critic_steps=10), gp=dict(critic_steps=10, beta1=0.5)),
+        long_lines='split', generator_steps=200000, clip=dict(critic_steps=10), gp=dict(critic_steps=10, beta1=0.5)),
     'toy-8gaussians':  dict(_TOY, source='WGAN-GP fig. 1', dataset='8gaussians'),
     'toy-25gaussians': dict(_TOY, source='WGAN-GP fig. 1', dataset='25gaussians'),
     'toy-swissroll':   dict(_TOY, source='WGAN-GP fig. 1', dataset='swissroll'),
+}
+
+# Architecture -> sizes of image that its networks follow, in pixels. The posts' and the WGAN-GP code's networks grow in
+# the generator's first layer and the critic's last; the WGAN authors' DCGAN and the 64-pixel residual code have one
+# more level for each doubling; the CIFAR-10 residual networks have one size.
+_IN_STEPS = tuple(range(16, 257, 8))
+_BY_DOUBLING = (16, 32, 64, 128, 256)
+IMAGE_SIZES: Dict[str, Tuple[int, ...]] = {
+    'blog': _IN_STEPS, 'mlp': _IN_STEPS, 'keras': (*_IN_STEPS, 28), 'upsample': _IN_STEPS, 'upsample-gp': _IN_STEPS,
+    'crop': (*_IN_STEPS, 28), 'dcgan5': _IN_STEPS, 'dcgan4': _BY_DOUBLING, 'dcgan4-constant': _BY_DOUBLING,
+    'mlp-dcgan4': _BY_DOUBLING, 'resnet': (32,), 'resnet128': (64, 128, 256),
 }
 
 # preset -> (variants, parameters of the generator, of the critic), so that a list of them needs no graph. Those of

@@ -1,6 +1,6 @@
 """The DCGANs of the WGAN-GP code and of the WGAN authors; arguments as in `networks`."""
 
-from typing import Any, Callable, Sequence, Tuple
+from typing import Any, Callable, Tuple
 
 import tensorflow.compat.v1 as tf
 
@@ -27,11 +27,12 @@ def dcgan5_generator(
 
   For images of 28 pixels, the first transposed convolution's 8 rows and columns are cropped to 7.
   """
+  rows = -(-shape[0] // 8)
   with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
-    x = layers.dense(latents, 4 * 4 * 4 * width, 'dense', init='glorot')
+    x = layers.dense(latents, rows * rows * 4 * width, 'dense', init='glorot')
     x = tf.nn.relu(layers.normalize(x, norm, 'norm', training))
-    x = tf.reshape(x, [-1, 4, 4, 4 * width])
-    for i, filters in ((1, 2 * width), (2, width)):  # [N, 8, 8, 2 width], [N, 16, 16, width]
+    x = tf.reshape(x, [-1, rows, rows, 4 * width])  # [N, 4, 4, 512]
+    for i, filters in ((1, 2 * width), (2, width)):  # [N, 8, 8, 256], [N, 16, 16, 128]
       x = layers.conv2d_transpose(x, filters, 'conv_transpose_%d' % i, size=5, init='he', bias=True)
       x = tf.nn.relu(layers.normalize(x, norm, 'norm_%d' % i, training))
       if i == 1:
@@ -40,31 +41,39 @@ def dcgan5_generator(
 
 
 def dcgan4_generator(
-  latents: Any,
-  *,
-  shape: Tuple[int, ...],
-  width: int,
-  norm: str,
-  training: bool,
-  multiples: Sequence[int] = (8, 4, 2, 1),
+  latents: Any, *, shape: Tuple[int, ...], width: int, norm: str, training: bool, constant: bool = False
 ) -> Any:
-  """WGAN figures 5 and 6: the authors' DCGAN, with 4x4 kernels, no biases, and `multiples` of the width."""
+  """WGAN figures 5 and 6: the authors' DCGAN, with 4x4 kernels and no biases.
+
+  Each layer doubles the image, from 4x4 pixels, and halves the filters, down to `width`; with `constant`, as in figure
+  6, all layers have `width`.
+  """
+  levels = _doublings(shape[0])
+  filters = [width if constant else 2 ** (levels - i) * width for i in range(1, levels + 1)]
   with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
     # The authors' first layer, a transposed convolution of one pixel, is a dense layer.
-    x = layers.dense(latents, 4 * 4 * multiples[0] * width, 'dense', init='normal', bias=False)
-    x = tf.reshape(x, [-1, 4, 4, multiples[0] * width])
+    x = layers.dense(latents, 4 * 4 * filters[0], 'dense', init='normal', bias=False)
+    x = tf.reshape(x, [-1, 4, 4, filters[0]])  # 64 pixels: [N, 4, 4, 512]
     x = tf.nn.relu(layers.normalize(x, norm, 'norm', training))
-    for i, multiple in enumerate(multiples[1:], 1):  # [N, 8, 8, 256], [N, 16, 16, 128], [N, 32, 32, 64]
-      x = layers.conv2d_transpose(x, multiple * width, 'conv_transpose_%d' % i, size=4, init='normal')
+    for i in range(1, levels):  # [N, 8, 8, 256], [N, 16, 16, 128], [N, 32, 32, 64]
+      x = layers.conv2d_transpose(x, filters[i], 'conv_transpose_%d' % i, size=4, init='normal')
       x = tf.nn.relu(layers.normalize(x, norm, 'norm_%d' % i, training))
-    return tf.tanh(layers.conv2d_transpose(x, shape[2], 'conv_transpose_4', size=4, init='normal'))
+    return tf.tanh(layers.conv2d_transpose(x, shape[2], 'conv_transpose_%d' % levels, size=4, init='normal'))
 
 
 def dcgan4_critic(images: Any, *, width: int, norm: str) -> Any:
-  """WGAN figures 5 to 7: the authors' DCGAN, with 4x4 kernels, no biases, and no norm after the first layer."""
+  """WGAN figures 5 to 7: the authors' DCGAN, with 4x4 kernels, no biases, and no norm after the first layer.
+
+  Each layer halves the image, down to 4x4 pixels, and doubles the filters, from `width` on.
+  """
   with tf.variable_scope('critic', reuse=tf.AUTO_REUSE):
     x = layers.leaky_relu(layers.conv2d(images, width, 'conv_1', size=4, init='normal', bias=False))  # [N, 32, 32, 64]
-    for i, filters in ((2, 2 * width), (3, 4 * width), (4, 8 * width)):  # [N, 16, 16, 128] to [N, 4, 4, 512]
-      x = layers.conv2d(x, filters, 'conv_%d' % i, size=4, init='normal', bias=False)
+    for i in range(2, _doublings(int(images.shape[1])) + 1):  # [N, 16, 16, 128] to [N, 4, 4, 512]
+      x = layers.conv2d(x, 2 ** (i - 1) * width, 'conv_%d' % i, size=4, init='normal', bias=False)
       x = layers.leaky_relu(layers.normalize(x, norm, 'norm_%d' % i))
     return layers.score(layers.flatten(x), init='normal', bias=False)  # the authors' is a 4x4 convolution to one pixel
+
+
+def _doublings(size: int) -> int:
+  """Returns how often 4 pixels are doubled to give `size`: 64 -> 4."""
+  return (size // 4).bit_length() - 1
