@@ -3,10 +3,12 @@
 import contextlib
 import dataclasses
 import re
+import shlex
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 
+from wgan_tf1 import config as configs
 from wgan_tf1 import console, networks, recording, sampling
 from wgan_tf1.config import Config
 from wgan_tf1.data import batches, datasets, prefetch
@@ -117,7 +119,7 @@ def new_trainer(
     session_config: a `tf.ConfigProto`; None has TensorFlow's defaults.
   """
   dataset = dataset or datasets.load(config)
-  config = dataclasses.replace(config, vocabulary=dataset.vocabulary)
+  config = datasets.found(config, dataset)
   with tf.Graph().as_default(), tf.Session(config=session_config) as session:
     graph = build_graph(config, architecture=architecture)
     graph = change(graph) if change else graph
@@ -168,8 +170,8 @@ def _train(config: Config, strategy: Any) -> Optional[int]:
         checkpoints.save(session, saver, config.run_dir, trainer.global_step)
       advice = 'Raise --generator_steps to train it further'
       if trainer.global_step == config.learning_rate_decay_steps:
-        advice = 'Its learning rates are zero: to train for longer, use another --run_dir'
-        advice += ' and a larger --learning_rate_decay_steps'
+        advice = 'Its learning rates are zero. To train for longer, start a new run from its weights: '
+        advice += '--init_from=%s and another --run_dir' % shlex.quote(config.run_dir)
       print('%s is already at generator step %d. %s' % (config.run_dir, trainer.global_step, advice))
       strategy.end(session)
       return None
@@ -185,10 +187,12 @@ def _resolved(config: Config, chief: bool) -> Tuple[Config, datasets.Dataset]:
   """Returns the data, and the config with what they and an earlier process decided: (config, dataset)."""
   previous = directory.previous(config) if chief else None
   config = directory.resumed(previous, config)
+  if config.init_from is not None and not previous:
+    config = _initialised(config, config.init_from)
   dataset = datasets.load(config)
-  found: Any = dict(dataset=dataset.name, vocabulary=dataset.vocabulary, data_fingerprint=dataset.fingerprint)
-  config = dataclasses.replace(config, fallback_dataset=None, **found)
-  if previous and previous.data_fingerprint != dataset.fingerprint:
+  found: Any = dict(dataset=dataset.name, data_fingerprint=dataset.fingerprint)
+  config = dataclasses.replace(datasets.found(config, dataset), fallback_dataset=None, **found)
+  if previous and (previous.data_fingerprint, previous.class_count) != (dataset.fingerprint, config.class_count):
     raise UserError(
       '%s was started on other data than dataset=%s has now. %s, or use another --run_dir'
       % (config.run_dir, config.dataset, datasets.restoring(config.dataset))
@@ -196,14 +200,24 @@ def _resolved(config: Config, chief: bool) -> Tuple[Config, datasets.Dataset]:
   return config, dataset
 
 
+def _initialised(config: Config, init_from: str) -> Config:
+  """Returns the config of a new run from another's weights, with the step and the text's characters of these."""
+  step = checkpoints.newest(init_from) if config.init_step is None else config.init_step
+  vocabulary = configs.load(init_from).vocabulary if config.form == 'text' else None
+  return dataclasses.replace(config, init_step=step, vocabulary=vocabulary)
+
+
 def _give_values(config: Config, session: Any, saver: Any, strategy: Any) -> None:
-  """Gives the variables their first values: those of the newest checkpoint, if there is one."""
+  """Gives the variables their first values: of the newest checkpoint, if there is one, or of another run's."""
 
   def first_values() -> None:
-    session.run(tf.global_variables_initializer())
+    # Not tf.global_variables_initializer: TensorBoard's graph would show its NoOp among auxiliary nodes.
+    session.run([v.initializer for v in tf.global_variables()])
     if strategy.chief:
       checkpoints.remove_unfinished(config.run_dir)
-      checkpoints.restore(session, saver, config.run_dir)
+      restored = checkpoints.restore(session, saver, config.run_dir)
+      if config.init_from is not None and config.init_step is not None and not restored:
+        checkpoints.start_from(session, config.init_from, config.init_step, config.init_optimizers)
 
   strategy.agree(session, config, first_values)
   if strategy.chief and not saver.last_checkpoints:  # a parameter server had the variables all along

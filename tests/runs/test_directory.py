@@ -139,12 +139,12 @@ def test_a_run_whose_learning_rates_ended_is_told_what_can_be_done(tmp_path):
 
   train('--run_dir=r', '--generator_steps=2', '--learning_rate_decay_steps=2')
   done, _ = train('--run_dir=r', '--generator_steps=2', '--learning_rate_decay_steps=2')
-  assert 'use another --run_dir and a larger --learning_rate_decay_steps' in done and 'Raise' not in done
-  longer = ['--generator_steps=4', '--learning_rate_decay_steps=2']
-  line = refused(tmp_path, 'train.py', *FLAGS, '--run_dir=r', *longer)
-  assert 'A new run, in a --run_dir of its own, may have a larger --learning_rate_decay_steps, or 0' in line
+  assert 'start a new run from its weights: --init_from=r and another --run_dir' in done and 'Raise' not in done
+  line = refused(tmp_path, 'train.py', '--run_dir=r', '--generator_steps=4')
+  assert 'start a new run from the weights: --init_from and another --run_dir' in line
   for decay in (4, 0):
     longer = ['--generator_steps=4', '--learning_rate_decay_steps=%d' % decay]
-    line = refused(tmp_path, 'train.py', *FLAGS, '--run_dir=r', *longer)
-    assert 'reach zero at step 2, so use another --run_dir' in line and 'same flags' not in line
-    train('--run_dir=r%d' % decay, *longer)
+    line = refused(tmp_path, 'train.py', '--run_dir=r', *longer)
+    assert 'learning_rate_decay_steps=2, not %d. Leave that out' % decay in line and '--init_from=r' in line
+  out, _ = train('--run_dir=longer', '--init_from=r', '--generator_steps=4', '--learning_rate_decay_steps=4')
+  assert 'weights    of r, generator step 2' in out and 'Trained 4 generator steps' in out

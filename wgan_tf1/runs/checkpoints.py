@@ -14,6 +14,10 @@ from wgan_tf1.errors import UserError, warn
 _NAME = re.compile(r'model-(\d+)\.index\Z')
 _STATE = re.compile(rb'all_model_checkpoint_paths: "(?:.*/)?model-(\d+)"')  # TensorFlow's text format, escaped
 
+_OPTIMIZER = re.compile(r'.*/(RMSProp(_1)?|TorchRMSProp|Adam(_1)?|beta[12]_power)\Z')
+_AVERAGE = '/ExponentialMovingAverage'
+_COUNTERS = ('global_step', 'critic_step')
+
 # What reading a damaged or incomplete checkpoint raises.
 _UNREADABLE = (tf.errors.DataLossError, tf.errors.OutOfRangeError, tf.errors.NotFoundError, ValueError)
 
@@ -147,3 +151,59 @@ def restore(session: Any, saver: Any, run_dir: str, step: Optional[int] = None) 
   if found:
     raise UserError('no checkpoint in %s can be read. Restore one, or start another --run_dir' % run_dir)
   return False
+
+
+def newest(run_dir: str) -> int:
+  """Returns the step of the newest checkpoint.
+
+  Raises:
+    UserError: if there is none.
+  """
+  found = list(paths(run_dir))
+  if not found:
+    raise UserError('%s has no checkpoint. Train it first' % run_dir)
+  return found[-1]
+
+
+def start_from(session: Any, run_dir: str, step: int, optimizers: bool) -> None:
+  """Gives the networks the weights of another run's checkpoint. The counters of steps stay as they are.
+
+  A moving average of the weights starts from the weights.
+
+  Args:
+    session: a session on the graph of the new run, initialised.
+    run_dir: directory of the other run.
+    step: generator step of its checkpoint.
+    optimizers: whether the optimizers get the state of its optimizers, too.
+
+  Raises:
+    UserError: if there is no such checkpoint, it cannot be read, or it is of other networks; then the first variable
+      that differs is named.
+  """
+  found = paths(run_dir)
+  if step not in found:
+    raise UserError('%s has no checkpoint of step %d; it has: %s' % (run_dir, step, ', '.join(map(str, found))))
+  folder = run_dir
+  try:
+    with files.plain_folder(run_dir) as folder:
+      reader = tf.train.load_checkpoint(os.path.join(folder, 'model-%d' % step))
+      theirs = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+  except (OSError, tf.errors.OpError, ValueError) as e:
+    reason = _reason(e, folder, run_dir)
+    raise UserError('checkpoint %s cannot be read: %s. Use another --init_step' % (found[step], reason)) from e
+  with session.graph.as_default():
+    variables = {v.op.name: v for v in tf.global_variables() if v.op.name not in _COUNTERS}
+  sources = {}
+  for name in variables:
+    if optimizers or not _OPTIMIZER.match(name):
+      sources[name] = name[: -len(_AVERAGE)] if name.endswith(_AVERAGE) else name
+  known = [n for n in sorted(theirs) if not (n in _COUNTERS or n.endswith(_AVERAGE) or _OPTIMIZER.match(n))]
+  for name in [*sources.values(), *known]:
+    shape = theirs[name].shape if name in theirs else None
+    wanted = tuple(variables[name].shape.as_list()) if name in variables else None
+    if shape != wanted:
+      words = ['none' if s is None else 'shape [%s]' % ', '.join(map(str, s)) for s in (shape, wanted)]
+      advice = 'Leave --init_optimizers out' if _OPTIMIZER.match(name) else 'Use a run with the same networks'
+      raise UserError('init_from=%s: of %s it has %s, this run %s. %s' % (run_dir, name, *words, advice))
+  for name, source in sources.items():
+    variables[name].load(theirs[source], session)

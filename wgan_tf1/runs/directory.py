@@ -92,6 +92,8 @@ def resumed(old: Optional[Config], config: Config) -> Config:
   if config.fallback_dataset:
     config = dataclasses.replace(config, dataset=old.dataset, fallback_dataset=None)
   config = dataclasses.replace(config, vocabulary=old.vocabulary)
+  if config.init_from is not None and config.init_step is None:
+    config = dataclasses.replace(config, init_step=old.init_step)
   configs.check_same_run(old, config)
   return config
 
