@@ -1,8 +1,10 @@
 import types
 
+import numpy as np
 import pytest
 
-from wgan_tf1 import recording
+from wgan_tf1 import recording, training
+from wgan_tf1.data import batches
 
 
 @pytest.mark.parametrize(
@@ -39,3 +41,23 @@ def test_a_run_that_is_evaluated_without_a_classifier_warns(tiny, tmp_path, monk
   trainer = types.SimpleNamespace(config=tiny(evaluate_every_steps=1), dataset=types.SimpleNamespace(name='digits'))
   assert recording._evaluator(trainer) is None
   assert 'warning: there is no classifier of digits' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('variant, preset', [('clip', 'blog-mnist'), ('gp', 'toy-swissroll')])
+def test_the_held_out_estimate_is_the_updated_critics_on_the_same_fake_samples(tiny, tmp_path, variant, preset):
+  config = tiny(variant, preset, width=4, run_dir=str(tmp_path), summary_every_steps=40)
+  with training.new_trainer(config) as trainer:
+    graph, session = trainer.graph, trainer.session
+    records = recording.Recorder(trainer, None, None)
+    for step in (1, 2, 3, 4):
+      trainer.critic_update()
+      fake = session.run(graph.fake, trainer.feed())  # of the update to come
+      estimate = records.last_critic_update()
+      assert records._curve.training[-1] == (step, estimate)
+      if step % 2 == 0:
+        chosen = np.arange(step * 4, step * 4 + 4)
+        held_out = batches.encode(config, trainer.dataset.validation[chosen])
+        scores = session.run([graph.real_scores, graph.fake_scores], {graph.real: held_out, graph.fake: fake})
+        assert records._curve.held_out[-1][0] == step and len(records._curve.held_out) == step // 2
+        np.testing.assert_allclose(records._curve.held_out[-1][1], np.mean(scores[0]) - np.mean(scores[1]), rtol=1e-4)
+      trainer.generator_update()

@@ -31,12 +31,17 @@ def median_filter(values: Any, window: int = FILTER_STEPS) -> np.ndarray:
   return filtered(values, size=window, mode='nearest') if len(values) else values
 
 
+def held_out_every(config: Config) -> int:
+  """Returns the generator steps between two estimates on held-out samples: there are twenty to a summary, or fewer."""
+  return max(config.summary_every_steps // 20, 1)
+
+
 class Curve:
   """The estimates of a run so far, kept in RUN_DIR/curve.npz: a resumed run continues its curve.
 
   Attributes:
     training: of each generator step, the estimate of the last critic update before it.
-    held_out: of each step with a summary, the estimate on held-out samples.
+    held_out: of every `held_out_every` generator steps, the updated critic's estimate on a batch of held-out samples.
   """
 
   def __init__(self, config: Config, step: int):
@@ -84,10 +89,12 @@ class Curve:
     figure = Figure(figsize=(8, 5.6 if thumbnails else 4), dpi=100)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.1, 0.35 if thumbnails else 0.14, 0.87, 0.58 if thumbnails else 0.78))
-    summaries = max(FILTER_STEPS // self._config.summary_every_steps, 1) // 2 * 2 + 1
     filtered = [
-      _plot(axes, self.training, FILTER_STEPS, 'training, median of %d steps' % FILTER_STEPS, 'tab:blue'),
-      _plot(axes, self.held_out, summaries, 'held out, median of %d summaries' % summaries, 'tab:orange'),
+      _plot(axes, points, FILTER_STEPS // every // 2 * 2 + 1, '%s, median of %d steps' % (name, FILTER_STEPS), color)
+      for name, points, every, color in (
+        ('training', self.training, 1, 'tab:blue'),
+        ('held out', self.held_out, held_out_every(self._config), 'tab:orange'),
+      )
     ]
     _frame(axes, np.concatenate(filtered))
     axes.set_xlabel('generator steps')

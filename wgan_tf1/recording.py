@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import files, images, networks, sampling, summaries
-from wgan_tf1.curve import Curve
+from wgan_tf1.curve import Curve, held_out_every
 from wgan_tf1.data import batches
 from wgan_tf1.errors import warn
 from wgan_tf1.evaluation import protocol, small_classifier
@@ -32,21 +32,39 @@ class Recorder:
     self._curve = Curve(trainer.config, trainer.global_step)
     self._timed_step, self._timed_at = trainer.global_step, time.perf_counter()
 
-  def summarise(self, estimate: float) -> None:
-    """Before a generator update: adds the estimate to the curve, and writes the summaries if they are due.
+  def last_critic_update(self) -> float:
+    """Makes the last critic update before a generator update, and adds its estimate to the curve.
 
-    Args:
-      estimate: of the last critic update; not a number if there was none.
+    When due it adds the estimate on held-out samples too, by the updated critic, on the same fake samples. One batch
+    is enough: the critic changes more from step to step than a batch's mean does.
+
+    Returns:
+      The estimate.
     """
-    step, every = self._trainer.global_step + 1, self._config.summary_every_steps
+    trainer, graph, config = self._trainer, self._trainer.graph, self._config
+    step = trainer.global_step + 1
+    due = step % held_out_every(config) == 0
+    fetches = [graph.scalars[graph.estimate]] + due * [graph.fake]
+    estimate, *fake = trainer.critic_update(fetches, run=self.traced('critic'))
     self._curve.training.append((step, float(estimate)))
+    if due:
+      size = config.batch_size
+      feed = {graph.real: np.take(self._held_out, np.arange(size) + step * size, axis=0, mode='wrap')}
+      if config.num_gpus == 1:  # or the generator makes others: several GPUs have no one tensor to feed
+        feed[graph.fake] = fake[0]
+      held_out = trainer.session.run(graph.scalars[graph.estimate], feed)
+      self._curve.held_out.append((step, float(held_out)))
+    return float(estimate)
+
+  def summarise(self) -> None:
+    """Before a generator update: writes the summaries if they are due."""
+    step, every = self._trainer.global_step + 1, self._config.summary_every_steps
     if step // every > self._timed_step // every:
       now = time.perf_counter()
       rate = (step - self._timed_step) / (now - self._timed_at)
       feed = self._trainer.feed()  # outside of `writing`: an error of the data is not one of the run directory
       with directory.writing(self._config.run_dir):
-        held_out = summaries.write(self._trainer, self._writer, feed, self._held_out, step, rate)
-      self._curve.held_out.append((step, held_out))
+        summaries.write(self._trainer, self._writer, feed, self._held_out, step, rate)
       self._timed_step, self._timed_at = step, now
 
   def write_samples(self) -> None:

@@ -272,11 +272,13 @@ def _train_loop(trainer: Trainer, records: Optional[recording.Recorder], stopped
     while trainer.global_step < config.generator_steps and not stopping:
       before = trainer.global_step
       while trainer.critic_updates_left > 0 and not stopped:  # lines 2 to 8
-        traced = records and trainer.critic_updates_left == 1
-        estimate = trainer.critic_update(run=records.traced('critic') if records and traced else None)
+        if records and trainer.critic_updates_left == 1:
+          estimate = records.last_critic_update()
+        else:
+          trainer.critic_update()
       if trainer.critic_updates_left <= 0:
         if records:
-          records.summarise(estimate)
+          records.summarise()
         trainer.generator_update(records.traced('generator') if records else None)  # lines 9 to 11
         console.advance(bar, trainer, estimate, trainer.global_step - before)
       last = trainer.global_step >= config.generator_steps
