@@ -35,6 +35,7 @@ from wgan_tf1 import config as configs
 from wgan_tf1 import console, files
 from wgan_tf1.config import Config
 from wgan_tf1.errors import UserError
+from wgan_tf1.progress import progress
 
 FLAGS = flags.FLAGS
 VERDICTS = {True: 'reproduced', False: 'not reproduced', None: 'not testable here'}
@@ -231,9 +232,12 @@ def trainer(config: Config, **kwargs: Any) -> Iterator[Any]:
 
 def steps(made: Any) -> Iterator[Tuple[int, Dict[str, float]]]:
   """Trains a `training.Trainer` to its end; yields (generator step, the last critic update's scalars) of each step."""
-  while made.global_step < made.config.generator_steps:
-    scalars = made.step(made.graph.scalars)
-    yield made.global_step, {tag: float(value) for tag, value in (scalars or {}).items()}
+  config = made.config
+  with progress('%s, %s' % (config.preset, config.variant), config.generator_steps, 'generator steps') as advance:
+    while made.global_step < config.generator_steps:
+      scalars = made.step(made.graph.scalars)
+      advance(1)
+      yield made.global_step, {tag: float(value) for tag, value in (scalars or {}).items()}
 
 
 def figure(width: float = 8.0, height: float = 4.5) -> Any:
