@@ -16,7 +16,7 @@ sample: $(STAMP)  ## draw a grid of samples from that run; ARGS="--run_dir=DIR" 
 	$(VENV)/bin/python sample.py $(ARGS)
 
 tensorboard: $(STAMP)  ## show all runs in a browser; ARGS="--logdir=DIR --port=6007" for other runs or another port
-	@TF_CPP_MIN_LOG_LEVEL=3 TF_ENABLE_ONEDNN_OPTS=0 $(VENV)/bin/python -W ignore -m tensorboard.main --logdir=runs $(ARGS)
+	@$(VENV)/bin/python -W ignore -m tools.tensorboard --load_fast=false --logdir=runs $(ARGS)
 
 test: $(STAMP)  ## run the tests on TensorFlow 2; ARGS="tests/data" for a part
 	$(VENV)/bin/python -m pytest $(ARGS)

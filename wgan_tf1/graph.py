@@ -187,7 +187,8 @@ def _tower(
     real_scores, real_logits = score(real)
   norms = None
   if config.variant == 'gp':
-    with tf.name_scope('penalty'):
+    # In a scope of the losses: TensorBoard takes busy nodes, such as train_critic, out of a graph of 15 nodes or more.
+    with tf.name_scope('losses/penalty'):
       interpolates = losses.interpolate(real, fake, interpolation_weights)
       norms = losses.gradient_norms(score(interpolates)[0], interpolates)
   return _Tower(real, fake, real_scores, fake_scores, real_labels, labels, real_logits, fake_logits, norms)
@@ -292,7 +293,7 @@ def _generator_update(
     return train, None, rate
   # The first updates count for more than the decay says, so that the average does not stay near the initial weights.
   averages = tf.train.ExponentialMovingAverage(config.ema_decay, global_step)
-  with tf.control_dependencies([train]):
+  with tf.name_scope(_GENERATOR_SCOPE + 'averages/'), tf.control_dependencies([train]):
     return averages.apply(batch.generator_variables), averages, rate
 
 

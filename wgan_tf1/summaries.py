@@ -28,16 +28,16 @@ class Scalar(NamedTuple):
   meaning: str  # Markdown
 
 
-_DISTANCE = 'mean f(real) - mean f(fake), f being the critic: WGAN equation 3. It falls as the samples become better.'
-_DIVERGENCE = 'log 2 + (mean log D(real) + mean log(1 - D(fake))) / 2, in nats: WGAN figure 4. At most log 2.'
+_DISTANCE = 'Wasserstein: mean f(real) - mean f(fake) of the critic f: WGAN equation 3. It falls as samples improve.'
+_DIVERGENCE = 'JS: log 2 + (mean log D(real) + mean log(1 - D(fake))) / 2, in nats: WGAN figure 4. At most log 2.'
 _TRAINING, _HELD_OUT = ' One training batch.', ' Samples that are not trained on.'
 
-# Name in `graph.Graph.scalars` -> how it is shown.
+# Name in `graph.Graph.scalars` -> how it is shown. If runs have different titles of a tag, TensorBoard shows none.
 SCALARS = {
-  'wasserstein_estimate': Scalar('estimate/train', 'Wasserstein estimate, training', _DISTANCE + _TRAINING),
-  'js_estimate': Scalar('estimate/train', 'JS estimate, training', _DIVERGENCE + _TRAINING),
-  'held_out/wasserstein_estimate': Scalar('estimate/held_out', 'Wasserstein estimate, held out', _DISTANCE + _HELD_OUT),
-  'held_out/js_estimate': Scalar('estimate/held_out', 'JS estimate, held out', _DIVERGENCE + _HELD_OUT),
+  'wasserstein_estimate': Scalar('estimate/train', 'estimate, training', _DISTANCE + _TRAINING),
+  'js_estimate': Scalar('estimate/train', 'estimate, training', _DIVERGENCE + _TRAINING),
+  'held_out/wasserstein_estimate': Scalar('estimate/held_out', 'estimate, held out', _DISTANCE + _HELD_OUT),
+  'held_out/js_estimate': Scalar('estimate/held_out', 'estimate, held out', _DIVERGENCE + _HELD_OUT),
   'critic_loss': Scalar('loss/critic', "critic's loss", 'What the critic minimises, the penalty included.'),
   'generator_loss': Scalar('loss/generator', "generator's loss", 'It means nothing by itself.'),
   'class_loss/real': Scalar('loss/class_real', 'class loss, real', 'mean -log P(label) of real samples.'),
@@ -72,7 +72,7 @@ def start(config: Config) -> List[Any]:
   """Returns the summaries that open a run: its text, its line in the HParams tab, its charts in Custom Scalars."""
   settings = {name: value for name, value in dataclasses.asdict(config).items() if value is not None}
   settings = {name: value for name, value in settings.items() if name not in _NOT_HPARAMS}
-  layout = custom_scalars.pb(_layout(config.variant))
+  layout = custom_scalars.pb(_layout(config))
   return [text('config', configs.to_json(config)), _experiment(), hparams.session_start_pb(settings), layout]
 
 
@@ -100,32 +100,47 @@ def _experiment() -> Any:
   return hparams.experiment_pb(infos, metrics)
 
 
-def _layout(variant: str) -> Any:
-  """Lays out charts that show related scalars together. Tags are regular expressions.
+def _layout(config: Config) -> Any:
+  """Lays out charts that show related scalars together, in the order of `SCALARS`. Tags are regular expressions.
 
-  TensorBoard joins the charts of all runs. Those that are equal it shows once, so a title has the same tags in all.
+  TensorBoard joins the layouts of all runs, group by group, and shows equal charts once. So a title has the same tags
+  in all runs, and every run has all groups, even empty ones: otherwise those of another run would come last.
   """
-  charts = {
-    'estimate, training and held out': ['^estimate/train$', '^estimate/held_out$'],
-    'losses': ['^loss/critic$', '^loss/generator$'],
-    "critic's mean scores": ['^critic/real_score$', '^critic/fake_score$'],
+  groups: Dict[str, Dict[str, List[str]]] = {
+    'estimate': {'estimate, training and held out': ['^estimate/train$', '^estimate/held_out$']},
+    'loss': {"critic's loss": ['^loss/critic$'], "generator's loss": ['^loss/generator$']},
+    'critic': {"critic's mean scores": ['^critic/real_score$', '^critic/fake_score$']},
+    'constraint': {},
+    'learning_rate': {'learning rates': ['^learning_rate/']},
+    'speed': {'generator steps per second': ['^speed/generator_steps_per_second$']},
+    'evaluation': {},
   }
-  if variant == 'clip':
-    charts['share of weights at the bound'] = ['^constraint/share_at_bound$']
-  if variant == 'gp':
-    charts['gradient norm, mean and largest'] = ['^constraint/gradient_norm_']
-  charts['learning rates'] = ['^learning_rate/']
-  shown = [
-    layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=tags))
-    for title, tags in charts.items()
-  ]
-  return layout_pb2.Layout(category=[layout_pb2.Category(title='training', chart=shown)])
+  if config.variant == 'clip':
+    groups['constraint']['share of weights at the bound'] = ['^constraint/share_at_bound$']
+  if config.variant == 'gp':
+    groups['constraint']['gradient norm, mean and largest'] = ['^constraint/gradient_norm_']
+  if config.evaluate_every_steps and config.form == 'text':
+    groups['evaluation']['n-gram divergences, and their floors'] = ['^evaluation/ngram_divergence_']
+  elif config.evaluate_every_steps:
+    groups['evaluation']["earth mover's distance, and its floor"] = ['^evaluation/earth_movers_distance']
+    if config.form == 'image':
+      groups['evaluation']['Frechet distance, and its floor'] = ['^evaluation/frechet_distance']
+  categories = []
+  for group, charts in groups.items():
+    shown = [
+      layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=tags))
+      for title, tags in charts.items()
+    ]
+    categories.append(layout_pb2.Category(title=group, chart=shown))
+  return layout_pb2.Layout(category=categories)
 
 
 def scalar(tag: str, value: float, title: str, meaning: str) -> Any:
   """Returns the value of a summary: a scalar that TensorBoard shows with a title and, in a tooltip, its meaning."""
-  plugin = tf.SummaryMetadata.PluginData(plugin_name='scalars')  # without it TensorBoard's fast loader drops the title
+  plugin = tf.SummaryMetadata.PluginData(plugin_name='scalars')
   metadata = tf.SummaryMetadata(display_name=title, summary_description=meaning, plugin_data=plugin)
+  if 'data_class' in metadata.DESCRIPTOR.fields_by_name:  # TensorFlow 1.15 has no such field
+    metadata.data_class = 1  # a scalar: without it TensorBoard's fast loader drops the title and the description
   return tf.Summary.Value(tag=tag, simple_value=value, metadata=metadata)
 
 
@@ -152,7 +167,7 @@ def write(
   held_out: np.ndarray,
   step: int,
   steps_per_second: float,
-) -> float:
+) -> None:
   """Writes the scalars, and at every `HISTOGRAMS_EVERY`-th call the histograms.
 
   It is called between the critic updates and the generator update of `step`. So the scalars describe the critic that
@@ -166,9 +181,6 @@ def write(
     held_out: float32 [N, ...], held-out samples.
     step: number of the generator update to come; the first is 1.
     steps_per_second: generator updates a second.
-
-  Returns:
-    The estimate on the held-out samples.
   """
   config, graph, session = model.config, model.graph, model.session
   fetches: Dict[str, Any] = {'scalars': graph.scalars, 'fake_scores': graph.fake_scores}
@@ -180,13 +192,11 @@ def write(
   # it; and equal, because batch norm turns a remainder of one sample into zeros.
   chunks = np.array_split(held_out, -(-len(held_out) // config.batch_size))
   held_out_scores = np.concatenate([session.run(graph.real_scores, {graph.real: chunk}) for chunk in chunks])
-  estimate = session.run(
+  scalars['held_out/' + graph.estimate] = session.run(
     graph.scalars[graph.estimate], {graph.real_scores: held_out_scores, graph.fake_scores: values['fake_scores']}
   )
-  scalars['held_out/' + graph.estimate] = estimate
   shown = [scalar(SCALARS[name].tag, value, *SCALARS[name][1:]) for name, value in scalars.items()]
   writer.add_summary(tf.Summary(value=shown), step)
   if 'histograms' in values:
     writer.add_summary(values['histograms'], step)
   writer.flush()
-  return float(estimate)
