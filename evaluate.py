@@ -1,30 +1,48 @@
-"""Measures a trained run, and prints the numbers next to the published ones.
+"""Measures a trained run, or any images, beside what as many real samples get.
 
 python evaluate.py --run_dir=runs/blog-mnist-clip --train_classifier   images: trains a small classifier first
 python evaluate.py --run_dir=runs/blog-mnist-clip                      the same, with the classifier trained before
 python evaluate.py --run_dir=runs/toy-8gaussians-gp                    points: modes captured, earth mover's distance
 python evaluate.py --run_dir=runs/text-char-gp --num_samples=5000      text: divergence of 1- to 4-grams
-python evaluate.py --run_dir=runs/cifar10-resnet-gp --classifier_graph=inception --num_samples=50000
+python evaluate.py --run_dir=runs/cifar10-resnet-gp --classifier_graph=inception --num_samples=50000 --published
+python evaluate.py --samples=a.npz --dataset=cifar10                   images from anywhere, against a data set
+python evaluate.py --samples=a --reference=b                           a folder against another, without a run
 python evaluate.py --train_classifier --dataset=mnist                  the classifier alone
 
-Each line says by which protocol it was measured. A published number is comparable only if samples, splits, features
-and reference are the same; otherwise its line says what differs. The rows are added to RUN_DIR/metrics.jsonl and to
-the run's events. To measure a run while it trains, use train.py --evaluate_every_steps.
+The column 'floor' has the same metric of real samples, and their number. By which protocol a number was measured is in
+RUN_DIR/metrics.jsonl, to which all numbers are added, and in the file of --json. To measure a run while it trains, use
+train.py --evaluate_every_steps.
 """
 
 import wgan_tf1.packages  # isort: skip  # noqa: F401
 
+import dataclasses
+import json
 import os
+import sys
+import textwrap
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+import numpy as np
 from absl import flags
 
 from wgan_tf1 import config as configs
-from wgan_tf1 import console
+from wgan_tf1 import console, files
+from wgan_tf1.data import datasets
 from wgan_tf1.errors import UserError
-from wgan_tf1.evaluation import published
+from wgan_tf1.evaluation import image_sets, published, references
 
 FLAGS = flags.FLAGS
+_COLUMNS = 100
+_SPLITS = ('train', 'test')
+_FLOOR = '/floor'  # after the name of a metric
+_WITH_DATA_PATH = ('folder', 'idx', 'lsun', 'text')
+_GROUPS = {
+  'what is measured': ['run_dir', 'checkpoint', 'num_samples', 'seed', 'samples', 'image_size'],
+  'what it is compared with': ['reference', 'dataset', 'data_dir', 'data_path', 'published'],
+  'the classifier': ['train_classifier', 'classifier_graph', 'classifier_checksum', 'classifier_input',
+                     'classifier_features', 'classifier_probabilities'],
+}  # fmt: skip
 
 
 def _define_flags() -> None:
@@ -35,8 +53,21 @@ def _define_flags() -> None:
   )
   flags.DEFINE_integer('seed', 0, 'seed of the latents.', lower_bound=0, upper_bound=2**32 - 1)
   flags.DEFINE_string('data_dir', None, "directory that holds the data sets. Default: the run's.")
+  flags.DEFINE_string('data_path', None, "file or folder of the run's data, if it has moved. Default: the run's.")
+  flags.DEFINE_string(
+    'samples', None, 'score these images instead of a run: a folder, or a .zip, .npz or .npy file. Default: the run.'
+  )
+  flags.DEFINE_string(
+    'reference',
+    None,
+    'what to compare with: test, the held-out samples, or train; with --samples also a folder or file of images. '
+    'Default: test, or train if fewer than 50 are held out.',
+  )
+  flags.DEFINE_integer('image_size', None, 'with --samples: crop and resize all images to so many pixels.', 8, 1024)
+  flags.DEFINE_string('dataset', None, 'with --samples: compare with these data; with --train_classifier: no run.')
+  flags.DEFINE_boolean('published', False, 'show the published numbers of the same metric and data.')
+  flags.DEFINE_string('json', None, 'write everything to this file; - prints it instead of the table.')
   flags.DEFINE_boolean('train_classifier', False, "train a small classifier of the run's data first, and save it.")
-  flags.DEFINE_string('dataset', None, 'with --train_classifier: only train a classifier of these data; no run.')
   flags.DEFINE_string(
     'classifier_graph', None, "frozen graph of a classifier, or inception. Default: the small one of the run's data."
   )
@@ -48,14 +79,27 @@ def _define_flags() -> None:
 
 
 def _check_flags() -> None:
-  if FLAGS.dataset and not FLAGS.train_classifier:
-    raise UserError('--dataset has no effect without --train_classifier. Leave it out')
+  if FLAGS.samples is None:
+    if FLAGS.dataset and not FLAGS.train_classifier:
+      raise UserError('--dataset has no effect without --train_classifier or --samples. Leave it out')
+    if FLAGS.image_size is not None:
+      raise UserError('--image_size has no effect without --samples. Leave it out')
+    if FLAGS.reference not in (None, *_SPLITS):
+      raise UserError('--reference=%s: must be train or test, or needs --samples' % FLAGS.reference)
+  else:
+    if FLAGS.checkpoint is not None:
+      raise UserError('--checkpoint has no effect with --samples. Leave it out')
+    if FLAGS.train_classifier and FLAGS.dataset is None and FLAGS.reference not in (None, *_SPLITS):
+      raise UserError('--train_classifier needs --dataset with --samples and --reference=%s' % FLAGS.reference)
   if FLAGS.classifier_graph in (None, 'inception'):
     for name in ('checksum', 'input', 'features', 'probabilities'):
       if FLAGS['classifier_' + name].value is not None and (name, FLAGS.classifier_graph) != ('checksum', 'inception'):
         raise UserError('--classifier_%s has no effect without --classifier_graph=FILE. Leave it out' % name)
   elif FLAGS.train_classifier:
     raise UserError('--train_classifier and --classifier_graph exclude each other. Leave one of them out')
+  if FLAGS.json not in (None, '-'):
+    with files.user_errors('--json=%s cannot be written' % FLAGS.json):
+      files.resolved(FLAGS.json)
 
 
 def _checkpoint_step() -> Optional[int]:
@@ -73,8 +117,8 @@ def _checkpoint_step() -> Optional[int]:
   return int(name)
 
 
-def _classifier(dataset_name: str) -> Any:
-  """Returns the `Classifier` to measure images of a data set with, or None if there is none yet."""
+def _classifier(dataset_name: Optional[str]) -> Any:
+  """Returns the `Classifier` to measure images of a data set, or of none, with; None if there is none yet."""
   from wgan_tf1.evaluation import classifiers, inception, small_classifier
 
   if FLAGS.classifier_graph == 'inception':
@@ -82,80 +126,199 @@ def _classifier(dataset_name: str) -> Any:
   if FLAGS.classifier_graph is not None:
     names = FLAGS.classifier_input, FLAGS.classifier_features, FLAGS.classifier_probabilities
     return classifiers.load(FLAGS.classifier_graph, *names, checksum=FLAGS.classifier_checksum)
-  return small_classifier.cached(dataset_name)
+  return small_classifier.cached(dataset_name) if dataset_name else None
 
 
 def _train_classifier(dataset_name: str, data_dir: str) -> None:
   from wgan_tf1.evaluation import small_classifier
 
   if dataset_name in small_classifier.TRAININGS:  # otherwise `train` refuses it
-    print('training a classifier of %s' % dataset_name, flush=True)
+    print('training a classifier of %s' % dataset_name, file=sys.stderr, flush=True)
   accuracy = small_classifier.train(dataset_name, data_dir).test_accuracy
   assert accuracy is not None
   path = small_classifier.cache_path(dataset_name)
-  print('%s: right on %.2f %% of the test images' % (path, 100 * accuracy))
+  print('%s: right on %.2f %% of the test images' % (path, 100 * accuracy), file=sys.stderr)
 
 
-def _value(row: Any) -> str:
-  if row.value is None:
-    return '-'
-  return '%.4g' % row.value + (' +- %.2g' % row.deviation if row.deviation is not None else '')
+def _dataset(config: configs.Config) -> datasets.Dataset:
+  """Loads the data that a run was trained on, from where --data_dir or --data_path says they are by now.
 
-
-def _protocol(row: Any) -> str:
-  """Returns what the number was measured by, in a few words, or the reason why there is none."""
-  if row.reason:
-    return row.reason
-  parts = ['%s samples' % format(row.protocol['samples'], ',')]
-  if 'reference' in row.protocol:
-    parts[0] += ' against %s' % str(row.protocol['reference']).replace('_', '-')
-  if 'splits' in row.protocol:
-    parts.append('%d splits' % row.protocol['splits'])
-  if 'features' in row.protocol:
-    parts.append('by %s %s' % (row.protocol['features'], row.protocol['checksum'][:8]))
-  return ', '.join(parts)
-
-
-def print_table(rows: Sequence[Any], dataset_name: str, published_rows: Sequence[Dict[str, Any]]) -> None:
-  """Prints a line for each `measures.Row`, and under it the published rows of the same metric and data.
-
-  A published row that it may not be compared with has the reason under it.
+  Raises:
+    UserError: if they cannot be loaded, or are other data.
   """
-  width, unit_width = (max(map(len, column)) for column in zip(*((row.metric, row.unit) for row in rows)))
-  line = '%%-%ds  %%-16s  %%-%ds  %%s' % (width, unit_width)
-  print(line % ('metric', 'this run', 'unit', 'measured on'))
-  for row in rows:
-    print(line % (row.metric, _value(row), row.unit, _protocol(row)))
-    groups: Dict[Tuple[str, Optional[str]], List[str]] = {}  # (source, why not comparable) -> systems
-    for other, reason in published.comparisons(row, dataset_name, published_rows):
-      deviation = '' if other['deviation'] is None else ' +- %g' % other['deviation']
-      groups.setdefault((other['source'], reason), []).append('%s %g%s' % (other['system'], other['value'], deviation))
-    for (source, reason), numbers in groups.items():
-      print('  %s: %s' % (source, ', '.join(numbers)))
-      if reason:
-        print('    not comparable: %s' % reason)
+  has_path = config.dataset in _WITH_DATA_PATH
+  path = FLAGS.data_path
+  if path is not None and not has_path:
+    raise UserError('--data_path has no effect with dataset=%s. Use --data_dir' % config.dataset)
+  if FLAGS.data_dir is None and path is None:
+    path = config.data_path
+    if path is not None and not os.path.exists(path):
+      raise UserError('%s was trained on %s: file not found. Name its place with --data_path' % (FLAGS.run_dir, path))
+  dataset = datasets.load(dataclasses.replace(config, data_dir=FLAGS.data_dir or config.data_dir, data_path=path))
+  if dataset.fingerprint != config.data_fingerprint:
+    raise UserError(
+      '%s was trained on other data than dataset=%s has now. %s, or name its place with %s'
+      % (FLAGS.run_dir, config.dataset, datasets.restoring(config.dataset), '--data_path' if has_path else '--data_dir')
+    )
+  return dataset
 
 
-def main() -> None:
-  _check_flags()
-  if FLAGS.dataset:
-    with console.quiet_tensorflow():
-      from wgan_tf1.evaluation import small_classifier  # noqa: F401
-    _train_classifier(FLAGS.dataset, FLAGS.data_dir or configs.make().data_dir)
-    return
+def _score_run() -> Tuple[Dict[str, Any], List[Any]]:
+  """Measures the run; returns (what was measured, rows)."""
   config = configs.load(FLAGS.run_dir)
   step = _checkpoint_step()
+  dataset = _dataset(config)
   with console.quiet_tensorflow():
     from wgan_tf1.evaluation import protocol
   if FLAGS.train_classifier:
     _train_classifier(config.dataset, FLAGS.data_dir or config.data_dir)
   classifier = _classifier(config.dataset) if config.form == 'image' else None
-  step, rows = protocol.evaluate_run(config, FLAGS.data_dir, FLAGS.num_samples, classifier, FLAGS.seed, step)
-  print('%s at generator step %d, %s, %s' % (FLAGS.run_dir, step, config.dataset, config.variant))
-  print_table(rows, config.dataset, published.rows())
+  given = FLAGS.num_samples, classifier, FLAGS.seed, step, FLAGS.reference
+  step, rows = protocol.evaluate_run(config, dataset, *given)
   protocol.record(config, step, rows)
+  return {'run_dir': FLAGS.run_dir, 'step': step, 'dataset': config.dataset, 'variant': config.variant}, rows
+
+
+def _score_samples() -> Tuple[Dict[str, Any], List[Any]]:
+  """Measures the images of --samples; returns (what was measured, rows)."""
+  samples = image_sets.read(FLAGS.samples, FLAGS.image_size)
+  samples = samples[references.spread(len(samples), FLAGS.num_samples or len(samples))]
+  dataset_name, image_fit, reference = FLAGS.dataset, None, FLAGS.reference
+  if reference not in (None, *_SPLITS):
+    others = image_sets.read(reference, FLAGS.image_size)
+    some = others[references.spread(len(others), FLAGS.num_samples or len(others))]
+    name, real = reference, references.Real(reference, 'images', some, references.halves(others, len(samples)))
+  else:
+    dataset: Any = None
+    if dataset_name is None:
+      config = configs.load(FLAGS.run_dir)
+      if config.form != 'image':
+        raise UserError('%s is no run of images. Use --reference=FOLDER, or another --run_dir' % FLAGS.run_dir)
+      dataset, dataset_name, image_fit = _dataset(config), config.dataset, config.image_fit
+    else:
+      dataset = image_sets.of_dataset(dataset_name, FLAGS.data_dir or configs.make().data_dir)
+    name = 'dataset=' + dataset_name
+    real = references.real_samples(dataset, len(samples), reference or references.chosen(dataset))
+  image_sets.check_alike(samples, real.reference, '--samples=' + FLAGS.samples, name)
+  channels = max(samples.shape[3], real.reference.shape[3])
+  with console.quiet_tensorflow():
+    from wgan_tf1.evaluation import classifiers, measures
+  if FLAGS.train_classifier:
+    _train_classifier(dataset_name, FLAGS.data_dir or configs.make().data_dir)
+  measure = measures.of_image_sets(
+    references.in_channels(real, channels),
+    _classifier(dataset_name),
+    FLAGS.seed,
+    {},
+    classifiers.unpadded_size(dataset_name, image_fit),
+  )
+  rows = measure(np.repeat(samples, channels // samples.shape[3], axis=3))
+  return {'samples': FLAGS.samples, 'reference': name, 'dataset': dataset_name}, rows
+
+
+def _number(row: Any) -> str:
+  return '-' if row is None or row.value is None else '%.4g' % row.value
+
+
+def _cells(row: Any, floor: Any) -> Tuple[str, str, str, str]:
+  """Returns a line of the table: metric, value, floor with its number of real samples, and when it is better."""
+  value = _number(row) + (' +- %.2g' % row.deviation if row.deviation is not None else '')
+  real = ' of %s real' % format(floor.protocol['samples'], ',') if floor is not None and floor.value is not None else ''
+  bound = ', ' + row.unit[row.unit.index('at most') :] if 'at most' in row.unit else ''
+  bound = ', ' + row.unit if row.unit.startswith('of ') else bound
+  return row.metric, value, _number(floor) + real, (row.better or '-') + bound
+
+
+def _wrapped(text: str, indent: int = 2) -> str:
+  return textwrap.fill(
+    text, _COLUMNS, initial_indent=' ' * indent, subsequent_indent=' ' * (indent + 2), break_on_hyphens=False
+  )
+
+
+def print_table(rows: Sequence[Any], found: Sequence[Sequence[Any]] = ()) -> None:
+  """Prints a line for each `measures.Row`, beside its floor, and why others could not be measured.
+
+  Args:
+    rows: what was measured. The floor of a row is the next one with '/floor' after the same metric.
+    found: for each row what `published.comparisons` returns, to be printed under it; empty for none.
+  """
+  floors: Dict[str, List[Any]] = {}
+  for row in rows:
+    if row.metric.endswith(_FLOOR):
+      floors.setdefault(row.metric[: -len(_FLOOR)], []).append(row)
+  lines, below, reasons = [], [], {}  # type: List[Any], List[Any], Dict[str, List[str]]
+  for i, row in enumerate(rows):
+    if row.metric.endswith(_FLOOR):
+      continue
+    waiting = floors.get(row.metric)
+    floor = waiting.pop(0) if waiting else None
+    if row.value is None:
+      reasons.setdefault(row.reason, []).append(row.metric)
+    else:
+      lines.append(_cells(row, floor))
+      below.append(found[i] if found else ())
+  header = ('metric', 'value', 'floor', 'better when')
+  widths = [max(map(len, column)) for column in zip(header, *lines)]
+  for cells, comparisons in zip([header, *lines], [(), *below]):
+    print('  '.join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip())
+    _print_published(comparisons)
+  for reason, metrics in reasons.items():
+    print(_wrapped('%s: %s' % (', '.join(metrics), reason), 0))
+
+
+def _print_published(comparisons: Sequence[Any]) -> None:
+  """Prints the published rows of a metric, and under those that may not be compared the reason."""
+  groups: Dict[Tuple[str, Optional[str]], List[str]] = {}  # (source, why not comparable) -> systems
+  for other, reason in comparisons:
+    deviation = '' if other['deviation'] is None else ' +- %g' % other['deviation']
+    groups.setdefault((other['source'], reason), []).append('%s %g%s' % (other['system'], other['value'], deviation))
+  for (source, reason), numbers in groups.items():
+    print(_wrapped('%s: %s' % (source, ', '.join(numbers))))
+    if reason:
+      print(_wrapped('not comparable: ' + reason, 4))
+
+
+def _as_json(about: Dict[str, Any], rows: Sequence[Any], found: Sequence[Sequence[Any]]) -> str:
+  """Returns everything as JSON: what was measured, and for each row its protocol and the published rows."""
+  listed = []
+  for row, comparisons in zip(rows, found):
+    others = [dict(other, not_comparable=reason) for other, reason in comparisons]
+    listed.append(dict(row._asdict(), published=others))
+  return json.dumps(dict(about, rows=listed), indent=1, allow_nan=False) + '\n'
+
+
+def _report(about: Dict[str, Any], rows: Sequence[Any]) -> None:
+  """Prints the table, or the JSON, and writes the JSON."""
+  name, known = about['dataset'], published.rows()
+  found = [published.comparisons(row, name, known) for row in rows]
+  text = _as_json(about, rows, found)
+  if FLAGS.json == '-':
+    sys.stdout.write(text)
+    return
+  if FLAGS.json is not None:
+    with files.user_errors('--json=%s cannot be written' % FLAGS.json):
+      files.write_file(FLAGS.json, text.encode())
+  if FLAGS.samples:
+    print('%s against %s' % (FLAGS.samples, about['reference']))
+  else:
+    print('%s at generator step %d, %s, %s' % tuple(about[key] for key in ('run_dir', 'step', 'dataset', 'variant')))
+  print_table(rows, found if FLAGS.published else ())
+  if any(found) and not FLAGS.published:
+    print('published numbers of these metrics: --published')
+
+
+def main() -> None:
+  _check_flags()
+  if FLAGS.samples:
+    _report(*_score_samples())
+  elif FLAGS.dataset:
+    with console.quiet_tensorflow():
+      from wgan_tf1.evaluation import small_classifier  # noqa: F401
+    _train_classifier(FLAGS.dataset, FLAGS.data_dir or configs.make().data_dir)
+  else:
+    _report(*_score_run())
 
 
 if __name__ == '__main__':
   _define_flags()
-  console.run(main)
+  console.run(main, _GROUPS)

@@ -168,6 +168,8 @@ def _train(config: Config, strategy: Any) -> Optional[int]:
     if trainer.global_step >= config.generator_steps:
       if strategy.chief:  # a parameter server may have finished the run after the last checkpoint
         checkpoints.save(session, saver, config.run_dir, trainer.global_step)
+        # Its data may have moved.
+        directory.write_config(dataclasses.replace(config, generator_steps=trainer.global_step))
       advice = 'Raise --generator_steps to train it further'
       if trainer.global_step == config.learning_rate_decay_steps:
         advice = 'Its learning rates are zero. To train for longer, start a new run from its weights: '

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.draws import dirichlet, random
+from tests.helpers.errors import user_error
 from wgan_tf1.errors import UserError
 from wgan_tf1.evaluation import distances
 
@@ -230,3 +231,37 @@ def test_images_that_cannot_be_compared_are_refused():
     distances.sliced_wasserstein(images[:, :, :28], images[:, :, :28])
   with pytest.raises(UserError, match='images are not finite'):
     distances.sliced_wasserstein(images * np.nan, images)
+
+
+@pytest.mark.parametrize(
+  'sizes, blocks, block_size, expected',
+  [  # torch-fidelity 0.4.0: kid_features_to_metric(b, a), rng_seed=5.
+    ((300, 200, 8, 0.5), 100, 100, (1.3644573923275223, 0.20472922395644697)),
+    ((300, 200, 8, 0.5), 7, 50, (1.4099956228278268, 0.19515349277746444)),
+    ((500, 500, 64, 0.1), 100, 100, (0.036372519393774325, 0.01820047681763193)),
+  ],
+)
+def test_the_kernel_distance_is_that_of_a_public_implementation(sizes, blocks, block_size, expected):
+  n, m, d, shift = sizes
+  draws = np.random.RandomState(0)
+  a, b = draws.normal(size=[n, d]), shift + 1.2 * draws.normal(size=[m, d])
+  assert distances.kernel_distance(b, a, blocks, block_size, seed=5) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_kernel_distance_of_equal_distributions_is_zero_on_average():
+  a, b = np.random.RandomState(0).normal(size=[2, 2000, 4]).astype(np.float32)
+  mean, deviation = distances.kernel_distance(a, b, 50, 200)
+  assert abs(mean) < 0.2 * deviation
+  assert distances.kernel_distance(a, b + 1, 50, 200)[0] > 10 * deviation
+
+
+def test_what_has_no_kernel_distance_is_refused():
+  features = np.ones([4, 3])
+  with user_error('4 and 2 samples in blocks of 3', 'use more samples'):
+    distances.kernel_distance(features, features[:2], block_size=3)
+  with user_error('in blocks of 1'):
+    distances.kernel_distance(features, features, block_size=1)
+  with user_error('use the same classifier'):
+    distances.kernel_distance(features, features[:, :2], block_size=2)
+  with user_error('not finite'):
+    distances.kernel_distance(features, features * np.nan, block_size=2)

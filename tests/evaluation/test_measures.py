@@ -5,7 +5,7 @@ import pytest
 
 from wgan_tf1 import images
 from wgan_tf1.data import batches, datasets, points
-from wgan_tf1.evaluation import classifiers, distances, measures, metrics
+from wgan_tf1.evaluation import classifiers, distances, measures, metrics, neighbours
 
 
 def _by_name(rows):
@@ -68,15 +68,28 @@ def test_images_are_measured_by_the_formulas(tiny, quarters):
   of_generated, probabilities = score(classifier, generated, 28)
   assert set(sizes) == {classifiers.unpadded_size('digits', 'pad')}
   flat_a, flat_b = (x.reshape(40, -1) / 255 for x in (generated, held_out))
+  of_held_out, _ = score(classifier, held_out, 28)
+  training = dataset.train[np.arange(40) * len(dataset.train) // 40]
+  of_training, training_probabilities = score(classifier, training, 28)
   expected = {
     'inception_score': metrics.inception_score(probabilities, 10)[0],
-    'frechet_distance': metrics.frechet_distance(of_generated, score(classifier, held_out, 28)[0]),
+    'inception_score/floor': metrics.inception_score(training_probabilities, 10)[0],
+    'frechet_distance': metrics.frechet_distance(of_generated, of_held_out),
+    'frechet_distance/floor': metrics.frechet_distance(of_training, of_held_out),
+    'kernel_distance': distances.kernel_distance(of_generated, of_held_out, 100, 20, 1)[0],
+    'kernel_distance/floor': distances.kernel_distance(of_training, of_held_out, 100, 20, 1)[0],
+    **neighbours.scores(of_held_out, of_generated),
+    **{name + '/floor': value for name, value in neighbours.scores(of_held_out, of_training).items()},
     'class_coverage': metrics.class_coverage(probabilities),
     'class_entropy': metrics.class_entropy(probabilities),
     'earth_movers_distance': distances.earth_movers_distance(flat_a, flat_b),
     'sliced_wasserstein_32': distances.sliced_wasserstein(generated, held_out, seed=1)[32],
   }
   assert {name: rows[name].value for name in expected} == pytest.approx(expected, rel=1e-6)
+  assert rows['kernel_distance'].deviation > 0 and rows['recall'].protocol['neighbours'] == 3
+  better = {name: rows[name].better for name in rows if not name.endswith('/floor')}
+  lower = {name for name in better if 'distance' in name or 'wasserstein' in name}
+  assert better == {name: 'lower' if name in lower else 'higher' for name in better} and len(lower) == 5
   assert rows['inception_score'].deviation == pytest.approx(metrics.inception_score(probabilities, 10)[1])
   expected = {'samples': 40, 'reference': '40 test images', 'features': 'quarters', 'checksum': 'f00d', 'seed': 1}
   assert rows['frechet_distance/floor'].protocol == expected
@@ -120,12 +133,56 @@ def test_metrics_that_cannot_be_measured_have_a_reason(tiny, quarters):
   config = tiny('clip')
   dataset = datasets.load(config)
   rows = _by_name(measures.of_images(config, dataset, 12, None, seed=0)(_random(12, 32, 32, 1)))
-  for name in ('inception_score', 'frechet_distance', 'class_coverage', 'class_entropy'):
+  for name in measures.CLASSIFIED:
     assert rows[name].value is None and '--train_classifier' in rows[name].reason
   assert np.isfinite(rows['sliced_wasserstein_32'].value)
   rows = _by_name(measures.of_images(config, dataset, 5, quarters[0], seed=0)(_random(5, 32, 32, 1)))
   assert rows['inception_score'].value is None and 'split' in rows['inception_score'].reason
   assert np.isfinite(rows['frechet_distance'].value)
+  for name in ('precision', 'recall', 'density', 'coverage'):
+    assert rows[name].value is None and 'need at least 6. Use more samples' in rows[name].reason
+  rows = _by_name(measures.of_images(config, dataset, 3, quarters[0], seed=0)(_random(3, 32, 32, 1)))
+  assert rows['kernel_distance'].value is None and 'use more samples' in rows['kernel_distance'].reason
+
+
+def test_images_are_compared_with_the_training_images_if_asked_for_or_if_nothing_else_can_be(tiny, quarters):
+  config = tiny('clip')
+  dataset = datasets.load(config)
+  samples = _random(60, 32, 32, 1)
+  train, held_out = (x[np.arange(60) * len(x) // 60] for x in (dataset.train, dataset.validation))
+  rows = _by_name(measures.of_images(config, dataset, 60, quarters[0], 0, 'train')(samples))
+  of_train, _ = quarters[1](quarters[0], train, 28)
+  assert rows['frechet_distance'].protocol['reference'] == '60 training images'
+  assert rows['kernel_distance'].protocol['reference'] == 'training'
+  of_generated, _ = quarters[1](quarters[0], images.to_uint8(samples), 28)
+  assert rows['frechet_distance'].value == pytest.approx(metrics.frechet_distance(of_generated, of_train), rel=1e-6)
+  expected = metrics.frechet_distance(quarters[1](quarters[0], held_out, 28)[0], of_train)
+  assert rows['frechet_distance/floor'].value == pytest.approx(expected, rel=1e-6)
+
+  small = dataset._replace(train=train, validation=held_out[:3])
+  rows = _by_name(measures.of_images(config, small, 60, quarters[0], 0, 'train')(samples))
+  expected = metrics.frechet_distance(*(quarters[1](quarters[0], part, 28)[0] for part in (train[::2], train[1::2])))
+  assert rows['frechet_distance/floor'].value == pytest.approx(expected, rel=1e-6)
+  assert rows['frechet_distance/floor'].protocol['samples'] == 30
+
+
+def test_points_and_text_are_compared_with_training_samples_if_asked_for(tiny):
+  config = tiny('gp', preset='toy-8gaussians')
+  dataset = datasets.load(config)
+  samples = dataset.validation[::10]
+  rows = _by_name(measures.of_points(config, dataset, 0, 'train')(samples))
+  assert rows['earth_movers_distance'].protocol['reference'] == 'training'
+  expected = distances.earth_movers_distance(samples, dataset.train[np.arange(1000) * 100])
+  assert rows['earth_movers_distance'].value == pytest.approx(expected)
+  assert rows['earth_movers_distance/floor'].value == pytest.approx(expected)  # the same held-out points
+
+  tokens = np.random.RandomState(0).randint(0, 3, [90, 5]).astype(np.uint16)
+  config = tiny('gp', preset='text-char', text_length=5, vocabulary='abc')
+  text = datasets.Dataset('text', tokens[:60], tokens[60:], None, None, 'abc', '')
+  one_hot = np.eye(3)[tokens[:60]]
+  rows = _by_name(measures.of_text(config, text, 60, 0, 'train')(one_hot))
+  assert rows['ngram_divergence_2'].value == 0 and rows['ngram_divergence_2'].protocol['reference'] == 'training'
+  assert rows['ngram_divergence_2/floor'].value > 0 and rows['ngram_divergence_2/floor'].protocol['samples'] == 30
 
 
 def test_text_is_measured_at_the_papers_number_and_at_the_given_one(tiny, tmp_path):

@@ -2,17 +2,19 @@
 
 import dataclasses
 import glob
+import io
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import training
+from wgan_tf1 import progress, training
 from wgan_tf1.data import datasets
 from wgan_tf1.errors import UserError
-from wgan_tf1.evaluation import measures, protocol
+from wgan_tf1.evaluation import measures, protocol, small_classifier
 
 
 def _by_name(rows):
@@ -36,14 +38,15 @@ def test_samples_are_drawn_from_the_latents_of_the_seed(tiny, model_of, monkeypa
   drawn = []
 
   def instead(*given):
-    assert given[-1] == 3
+    assert given[-2:] == (3, 'train')
     return lambda samples: drawn.append(samples) or ['measured']
 
   monkeypatch.setattr(measures, measure, instead)
   monkeypatch.setattr(protocol, '_estimates', lambda model, dataset, count, seed: ['estimate', count])
   config = tiny('gp', preset=preset, width=2, **overrides)
   with model_of(config) as model:
-    assert protocol.evaluator(config, None, num_samples=6, seed=3)(model) == ['estimate', 6, 'measured']
+    evaluate = protocol.evaluator(config, None, num_samples=6, seed=3, reference='train')
+    assert evaluate(model) == ['estimate', 6, 'measured']
     feeds = {model.graph.sample_latents: _latents(config, 6, 3)}
     if config.class_count:
       feeds[model.graph.sample_labels] = [2, 5, 7, 2, 5, 7]
@@ -116,19 +119,34 @@ def test_a_run_is_measured_while_it_trains_and_again_afterwards(tiny, tmp_path, 
     assert np.array_equal(*[v.get_tensor(name) for v in variables]), name
 
   trained = dataclasses.replace(config, data_fingerprint=datasets.load(config).fingerprint)
-  step, rows = protocol.evaluate_run(trained)
+  dataset = datasets.load(trained)
+  step, rows = protocol.evaluate_run(trained, dataset)
   at_the_end = {line['metric']: line['value'] for line in lines if line['step'] == 4}
   assert step == 4 and {row.metric: row.value for row in rows} == pytest.approx(at_the_end)
   protocol.record(trained, step, rows[:1])
   assert len(open(path).readlines()) == len(lines) + 1
 
-  with pytest.raises(UserError, match='was trained on other data than dataset=8gaussians has now'):
-    protocol.evaluate_run(dataclasses.replace(trained, data_fingerprint='0'))
   with pytest.raises(UserError, match='has no checkpoint of step 3; it has: 4'):
-    protocol.evaluate_run(trained, checkpoint_step=3)
+    protocol.evaluate_run(trained, dataset, checkpoint_step=3)
   with pytest.raises(UserError, match='has no checkpoint yet'):
-    protocol.evaluate_run(dataclasses.replace(trained, run_dir=str(tmp_path)))
+    protocol.evaluate_run(dataclasses.replace(trained, run_dir=str(tmp_path)), dataset)
   os.remove(path)
   os.mkdir(path)
   with pytest.raises(UserError, match='metrics.jsonl cannot be written: Is a directory'):
     protocol.record(trained, step, rows)
+
+
+def test_a_terminal_shows_what_takes_long(tiny, model_of, tmp_path, monkeypatch):
+  class Terminal(io.StringIO):
+    def isatty(self):
+      return True
+
+  monkeypatch.setattr(progress, 'SECONDS', 0)
+  monkeypatch.setattr(sys, 'stderr', Terminal())
+  classifier = small_classifier.train('digits', 'data', str(tmp_path / 'a.pb'), steps=2)
+  config = tiny('clip', width=2)
+  with model_of(config) as model:
+    protocol.evaluator(config, datasets.load(config), num_samples=8, classifier=classifier)(model)
+  shown = sys.stderr.getvalue()
+  for words in ('training a classifier of digits', 'classifying images', 'drawing samples', 'computing distances'):
+    assert words + ':   0%|' in shown, words

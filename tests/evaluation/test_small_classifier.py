@@ -30,13 +30,14 @@ def test_a_classifier_is_trained_frozen_and_saved(trained):
   assert found.test_accuracy == np.float32(right) and right > 0.7
 
 
-def test_training_is_a_function_of_the_seed(tmp_path):
+def test_training_is_a_function_of_the_seed_and_prints_no_results(tmp_path, capsys):
   paths = [str(tmp_path / name) for name in 'abc']
   checksums = [
     small_classifier.train('digits', 'nowhere', path, steps=2, seed=seed).checksum
     for path, seed in zip(paths, (0, 0, 1))
   ]
   assert checksums[0] == checksums[1] != checksums[2]
+  assert capsys.readouterr().out == ''
 
 
 def test_a_frozen_classifier_has_no_attribute_that_an_older_tensorflow_lacks(trained):

@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 
 from wgan_tf1.data import arrays
 from wgan_tf1.errors import UserError
+from wgan_tf1.progress import progress
 
 # Tensors: the input, the features, and the probabilities or the logits' matrix product; see `load`.
 SMALL_NAMES = ('images:0', 'features:0', 'probabilities:0')
@@ -193,7 +194,7 @@ def _fitted(classifier: Classifier, images: np.ndarray, unpadded: Optional[int])
   if unpadded and images.shape[1] > unpadded:
     before = arrays.padding(unpadded, images.shape[1])
     images = images[:, before : before + unpadded, before : before + unpadded]
-  return arrays.fit(images, classifier.size or images.shape[1], classifier.channels, 'resize')
+  return arrays.fit(images, classifier.size or images.shape[1], classifier.channels, 'stretch')
 
 
 def features(
@@ -218,7 +219,9 @@ def features(
     UserError: if the graph cannot run on a batch, or if its outputs are not finite, or not probabilities.
   """
   parts = []
-  with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(allow_soft_placement=True)) as session:
+  soft = tf.ConfigProto(allow_soft_placement=True)
+  bar = progress('classifying images', len(images), 'images')
+  with tf.Graph().as_default(), tf.Session(config=soft) as session, bar as advance:
     try:
       placeholder, *outputs = _attach(classifier)
       for i in range(0, len(images), batch_size):
@@ -226,6 +229,7 @@ def features(
         parts.append(session.run(outputs, {placeholder: batch.astype(classifier.input_dtype)}))
         if any(len(part) != len(batch) for part in parts[-1]):
           raise ValueError('%d rows for %d images' % (min(map(len, parts[-1])), len(batch)))
+        advance(len(batch))
     except (ValueError, tf.errors.OpError) as e:
       message = '%s.pb cannot be run on a batch of images (%s). Use another graph'
       raise UserError(message % (classifier.name, _first_line(e))) from e

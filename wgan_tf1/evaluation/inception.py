@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import io
 import os
+import sys
 import tarfile
 import urllib.parse
 import urllib.request
@@ -41,7 +42,7 @@ def load(
   """
   path = os.path.join(cache_dir, FILE)
   if not os.path.exists(path):
-    print('downloading %s to %s' % (FILE, cache_dir), flush=True)
+    print('downloading %s to %s' % (FILE, cache_dir), file=sys.stderr, flush=True)
     _download(path, checksum, urls)
   return classifiers.load(path, *classifiers.INCEPTION_NAMES, checksum=checksum)
 

@@ -9,13 +9,20 @@ from wgan_tf1.config import Config
 from wgan_tf1.data import points
 from wgan_tf1.data.datasets import Dataset
 from wgan_tf1.errors import UserError
-from wgan_tf1.evaluation import classifiers, distances, inception, metrics, small_classifier
+from wgan_tf1.evaluation import classifiers, distances, inception, metrics, neighbours, small_classifier
+from wgan_tf1.evaluation.references import Real, real_samples, spread
+from wgan_tf1.progress import progress
 
 SPLITS = 10  # of the inception score
+BLOCKS, BLOCK_SAMPLES = 100, 1000  # of the kernel distance, in blocks of at most half the samples
+NEIGHBOUR_SAMPLES = 10000  # at most, for precision, recall, density and coverage: their time grows with its square
 MATCHED_SAMPLES = 1000  # at most, for the exact earth mover's distance: its time grows with their cube
 SLICED_SAMPLES = 1024  # images at most, for the sliced Wasserstein distance
 TEXT_SAMPLES = 640  # lines that the WGAN-GP code draws
 LONGEST_NGRAM = 4
+# Metrics of images that need a classifier.
+CLASSIFIED = 'inception_score frechet_distance kernel_distance precision recall density coverage'.split()
+CLASSIFIED += ['class_coverage', 'class_entropy']
 
 
 class Row(NamedTuple):
@@ -25,65 +32,83 @@ class Row(NamedTuple):
   value: Optional[float]  # finite; None if it could not be measured
   unit: str
   protocol: Dict[str, Any]  # samples, reference, features and so on: what a comparable number must share
-  deviation: Optional[float] = None  # standard deviation over the protocol's splits
+  deviation: Optional[float] = None  # standard deviation over the protocol's splits or blocks
   reason: Optional[str] = None  # why there is no value
+  better: Optional[str] = None  # 'higher' or 'lower'; None of a number that says nothing alone
 
 
-def _row(metric: str, unit: str, protocol: Dict[str, Any], formula: Callable[..., Any], *args: Any) -> Row:
+class Scored(NamedTuple):
+  """Images with their features and class probabilities, which are None without a classifier."""
+
+  images: np.ndarray  # uint8 [N, H, W, C]
+  features: Any = None
+  probabilities: Any = None
+
+
+def _row(metric: str, better: str, unit: str, protocol: Dict[str, Any], formula: Callable[..., Any], *args: Any) -> Row:
   """Returns the `Row` of formula(*args): a number, (number, deviation), or the message of its `UserError`."""
   try:
     value = formula(*args)
   except UserError as e:
-    return Row(metric, None, unit, protocol, reason=str(e))
+    return Row(metric, None, unit, protocol, reason=str(e), better=better)
   value, deviation = value if isinstance(value, tuple) else (value, None)
-  return Row(metric, float(value), unit, protocol, deviation)
-
-
-def spread(n: int, count: int) -> np.ndarray:
-  """Returns `count` indices spread evenly over n, or all n of them: files may be sorted by class."""
-  return np.arange(min(n, count)) * n // min(n, count)
+  return Row(metric, float(value), unit, protocol, deviation, better=better)
 
 
 def of_images(
-  config: Config, dataset: Dataset, count: int, classifier: Optional[classifiers.Classifier], seed: int
+  config: Config,
+  dataset: Dataset,
+  count: int,
+  classifier: Optional[classifiers.Classifier],
+  seed: int,
+  reference: str = 'test',
 ) -> Callable[[np.ndarray], List[Row]]:
   """Returns a function that measures generated images, float [N, H, W, C]."""
   black = config.pixel_minimum
   assert black is not None
-  held_out = dataset.validation[spread(len(dataset.validation), count)]
-  training = dataset.train[spread(len(dataset.train), count)]
   unpadded = classifiers.unpadded_size(dataset.name, config.image_fit)
-  drawn = _drawing(config)
-  rows_of_real = _matched_images(held_out, training, seed, '/floor')
-  if classifier is None:
-    reason = 'needs a classifier: evaluate.py --train_classifier, or --classifier_graph=FILE'
-    if dataset.name not in small_classifier.TRAININGS:
-      reason = 'needs a classifier: --classifier_graph=FILE, or =inception'
-    names = ('inception_score', 'frechet_distance', 'class_coverage', 'class_entropy')
-    rows_of_real += [Row(name, None, '', {}, reason=reason) for name in names]
-  else:
-    of_held_out, _ = classifiers.features(classifier, held_out, unpadded)
-    of_training, _ = classifiers.features(classifier, training, unpadded)
-    rows_of_real.append(_frechet(classifier, of_training, of_held_out, '/floor', seed, {}))
+  reason = 'needs a classifier: evaluate.py --train_classifier, or --classifier_graph=FILE'
+  if dataset.name not in small_classifier.TRAININGS:
+    reason = 'needs a classifier: --classifier_graph=FILE, or =inception'
+  real = real_samples(dataset, count, reference)
+  measure = of_image_sets(real, classifier, seed, _drawing(config), unpadded, reason)
+  return lambda samples: measure(images.to_uint8(samples, black, config.dequantize))
 
-  def measure(samples: np.ndarray) -> List[Row]:
-    generated = images.to_uint8(samples, black, config.dequantize)
-    rows = _matched_images(held_out, generated, seed, '') + rows_of_real
-    if classifier is None:
-      return rows
-    of_generated, probabilities = classifiers.features(classifier, generated, unpadded)
-    protocol = dict(_network(classifier), samples=len(generated), seed=seed, **drawn)
-    scored = dict(protocol, splits=SPLITS)
-    classes = probabilities.shape[1]
-    of_classes, nats = 'of %d classes' % classes, 'nats, at most %.3f' % np.log(classes)
-    return [
-      _row('inception_score', 'at most %d' % classes, scored, metrics.inception_score, probabilities, SPLITS),
-      _frechet(classifier, of_generated, of_held_out, '', seed, drawn),
-      _row('class_coverage', of_classes, protocol, metrics.class_coverage, probabilities),
-      _row('class_entropy', nats, protocol, metrics.class_entropy, probabilities),
-    ] + rows
 
-  return measure
+def of_image_sets(
+  real: Real,
+  classifier: Optional[classifiers.Classifier],
+  seed: int,
+  drawn: Dict[str, str],
+  unpadded: Optional[int] = None,
+  reason: str = 'needs a classifier: --classifier_graph=FILE, or =inception',
+) -> Callable[[np.ndarray], List[Row]]:
+  """Returns a function that compares images, uint8 [N, H, W, C], with real ones.
+
+  Args:
+    real: the real images, of the same shape.
+    classifier: for the metrics of `CLASSIFIED`; None leaves them out.
+    seed: of the metrics' own draws.
+    drawn: how the images are drawn, as part of a protocol.
+    unpadded: see `classifiers.features`.
+    reason: why there is no classifier.
+  """
+
+  def scored(images: np.ndarray) -> Scored:
+    return Scored(images, *(classifiers.features(classifier, images, unpadded) if classifier else ()))
+
+  def rows(samples: Scored, reference: Scored, suffix: str, drawn: Dict[str, str]) -> List[Row]:
+    with progress('computing distances', 6, 'metrics') as advance:
+      found = _matched_images(reference.images, samples.images, real.name, seed, suffix, advance)
+      if classifier:
+        found = _classified(classifier, samples, reference, real, seed, suffix, drawn, advance) + found
+    return found
+
+  reference = scored(real.reference)
+  for_floor = reference if real.floor[1] is real.reference else scored(real.floor[1])
+  missing = [] if classifier else [Row(name, None, '', {}, reason=reason) for name in CLASSIFIED]
+  floor = rows(scored(real.floor[0]), for_floor, '/floor', {})
+  return lambda generated: missing + rows(scored(generated), reference, '', drawn) + floor
 
 
 def _drawing(config: Config) -> Dict[str, str]:
@@ -104,53 +129,105 @@ def _network(classifier: classifiers.Classifier) -> Dict[str, Any]:
   return {'features': 'Inception 2015' if known else classifier.name, 'checksum': classifier.checksum}
 
 
-def _frechet(
+def _classified(
   classifier: classifiers.Classifier,
-  of_samples: np.ndarray,
-  of_held_out: np.ndarray,
-  suffix: str,
+  samples: Scored,
+  reference: Scored,
+  real: Real,
   seed: int,
+  suffix: str,
   drawn: Dict[str, str],
-) -> Row:
-  reference = '%s test images' % format(len(of_held_out), ',')  # in the words of published.json, for all of MNIST's
-  protocol = dict(_network(classifier), samples=len(of_samples), reference=reference, seed=seed, **drawn)
-  name = 'frechet_distance' + suffix
-  return _row(name, 'squared feature units', protocol, metrics.frechet_distance, of_samples, of_held_out)
+  advance: Callable[[int], Any],
+) -> List[Row]:
+  """What is measured by a classifier."""
+  protocol = dict(_network(classifier), samples=len(samples.images), seed=seed, **drawn)
+  n, m = len(samples.features), len(reference.features)
+  classes = samples.probabilities.shape[1]
+  of_classes, nats = 'of %d classes' % classes, 'nats, at most %.3f' % np.log(classes)
+  words = '%s %s' % (format(m, ','), real.words)  # in the words of published.json, for all of MNIST's
+  rows = [
+    _row('inception_score' + suffix, 'higher', 'at most %d' % classes, dict(protocol, splits=SPLITS),
+         metrics.inception_score, samples.probabilities, SPLITS),
+    _row('frechet_distance' + suffix, 'lower', 'squared feature units', dict(protocol, reference=words),
+         metrics.frechet_distance, samples.features, reference.features),
+  ]  # fmt: skip
+  advance(2)
+  size = min(BLOCK_SAMPLES, n // 2, m // 2)
+  against = dict(protocol, reference=real.name, reference_samples=m)
+  in_blocks = dict(against, blocks=BLOCKS, block_samples=size, kernel='(x . y / D + 1) ** 3')
+  given = samples.features, reference.features, BLOCKS, size, seed
+  rows.append(_row('kernel_distance' + suffix, 'lower', '', in_blocks, distances.kernel_distance, *given))
+  advance(1)
+  rows += _neighbours(samples.features, reference.features, against, suffix)
+  advance(1)
+  for name, unit, formula in (
+    ('class_coverage', of_classes, metrics.class_coverage),
+    ('class_entropy', nats, metrics.class_entropy),
+  ):
+    rows.append(_row(name + suffix, 'higher', unit, protocol, formula, samples.probabilities))
+  return rows
 
 
-def _matched_images(held_out: np.ndarray, others: np.ndarray, seed: int, suffix: str) -> List[Row]:
+def _neighbours(features: np.ndarray, of_reference: np.ndarray, against: Dict[str, Any], suffix: str) -> List[Row]:
+  """Precision, recall, density and coverage of equally many samples."""
+  n = min(NEIGHBOUR_SAMPLES, len(features), len(of_reference))
+  generated, real = (part[spread(len(part), n)] for part in (features, of_reference))
+  reason, found = None, {}  # type: Optional[str], Dict[str, float]
+  try:
+    found = neighbours.scores(real, generated)
+  except UserError as e:
+    reason = str(e)
+  rows = []
+  for name, unit, k in (
+    ('precision', 'at most 1', neighbours.PRECISION_NEIGHBOURS),
+    ('recall', 'at most 1', neighbours.PRECISION_NEIGHBOURS),
+    ('density', '', neighbours.DENSITY_NEIGHBOURS),
+    ('coverage', 'at most 1', neighbours.DENSITY_NEIGHBOURS),
+  ):
+    protocol = dict(against, samples=n, reference_samples=n, neighbours=k)
+    rows.append(Row(name + suffix, found.get(name), unit, protocol, reason=reason, better='higher'))
+  return rows
+
+
+def _matched_images(
+  reference: np.ndarray, others: np.ndarray, name: str, seed: int, suffix: str, advance: Callable[[int], Any]
+) -> List[Row]:
   """The distances that need no classifier, between equally many images: uint8 [N, H, W, C] and [M, H, W, C]."""
 
   def pair(most: int) -> Tuple[np.ndarray, np.ndarray]:
-    n = min(most, len(held_out), len(others))
-    return others[spread(len(others), n)], held_out[spread(len(held_out), n)]
+    n = min(most, len(reference), len(others))
+    return others[spread(len(others), n)], reference[spread(len(reference), n)]
 
   a, b = pair(MATCHED_SAMPLES)
-  protocol = {'samples': len(a), 'reference': 'held_out', 'seed': seed}
-  name, unit = 'earth_movers_distance' + suffix, 'Euclidean, pixels from 0 to 1'
-  rows = [_row(name, unit, protocol, distances.earth_movers_distance, a / 255, b / 255)]
+  protocol = {'samples': len(a), 'reference': name, 'seed': seed}
+  metric, unit = 'earth_movers_distance' + suffix, 'Euclidean, pixels from 0 to 1'
+  rows = [_row(metric, 'lower', unit, protocol, distances.earth_movers_distance, a / 255, b / 255)]
+  advance(1)
   a, b = pair(SLICED_SAMPLES)
-  protocol = dict(protocol, samples=len(a))
-  name, unit = 'sliced_wasserstein', 'x 1000'
+  protocol, metric = dict(protocol, samples=len(a)), 'sliced_wasserstein'
   try:
     by_size = distances.sliced_wasserstein(a, b, seed=seed)
   except UserError as e:
-    return rows + [Row(name + suffix, None, unit, protocol, reason=str(e))]
-  return rows + [Row('%s_%d%s' % (name, size, suffix), value, unit, protocol) for size, value in by_size.items()]
+    return rows + [Row(metric + suffix, None, 'x 1000', protocol, reason=str(e), better='lower')]
+  advance(1)
+  for size, value in by_size.items():
+    rows.append(Row('%s_%d%s' % (metric, size, suffix), value, 'x 1000', protocol, better='lower'))
+  return rows
 
 
-def of_points(config: Config, dataset: Dataset, seed: int) -> Callable[[np.ndarray], List[Row]]:
+def of_points(
+  config: Config, dataset: Dataset, seed: int, reference: str = 'test'
+) -> Callable[[np.ndarray], List[Row]]:
   """Returns a function that measures generated points, float [N, 2]."""
-  # Spread evenly, since neighbouring points may be of one mode.
-  held_out = dataset.validation[spread(len(dataset.validation), MATCHED_SAMPLES)]
+  real = real_samples(dataset, MATCHED_SAMPLES, reference)
 
   def distance(drawn: np.ndarray, suffix: str) -> Row:
-    drawn = drawn[spread(len(drawn), MATCHED_SAMPLES)]
-    protocol = {'samples': len(drawn), 'reference': 'held_out', 'seed': seed}
-    name, real = 'earth_movers_distance' + suffix, held_out[: len(drawn)]
-    return _row(name, 'Euclidean', protocol, distances.earth_movers_distance, drawn, real)
+    drawn = drawn[spread(len(drawn), MATCHED_SAMPLES)]  # neighbouring points may be of one mode
+    protocol = {'samples': len(drawn), 'reference': real.name, 'seed': seed}
+    name, others = 'earth_movers_distance' + suffix, real.reference[: len(drawn)]
+    return _row(name, 'lower', 'Euclidean', protocol, distances.earth_movers_distance, drawn, others)
 
-  floor = distance(dataset.train, '/floor')
+  floor = distance(real.floor[0], '/floor')
 
   def measure(samples: np.ndarray) -> List[Row]:
     rows = [distance(samples, ''), floor]
@@ -160,14 +237,16 @@ def of_points(config: Config, dataset: Dataset, seed: int) -> Callable[[np.ndarr
     modes, share = metrics.mode_coverage(samples, centres, deviation)
     protocol = {'samples': len(samples), 'sigma': points.published_sigma(dataset.name), 'seed': seed}
     return [
-      Row('modes_captured', float(modes), 'of %d' % len(centres), protocol),
-      Row('high_quality_share', share, 'share', protocol),
+      Row('modes_captured', float(modes), 'of %d' % len(centres), protocol, better='higher'),
+      Row('high_quality_share', share, 'at most 1', protocol, better='higher'),
     ] + rows
 
   return measure
 
 
-def of_text(config: Config, dataset: Dataset, count: int, seed: int) -> Callable[[np.ndarray], List[Row]]:
+def of_text(
+  config: Config, dataset: Dataset, count: int, seed: int, reference: str = 'test'
+) -> Callable[[np.ndarray], List[Row]]:
   """Returns a function that measures generated text, float [N, L, V]."""
   characters = np.array(list(config.vocabulary or ''))
 
@@ -175,16 +254,17 @@ def of_text(config: Config, dataset: Dataset, count: int, seed: int) -> Callable
     # With the padding, which the WGAN-GP code counts as a character too.
     return [''.join(characters[row]) for row in tokens]
 
-  held_out = lines(dataset.validation)
+  real = real_samples(dataset, count, reference, max(len(dataset.train), len(dataset.validation)))
 
-  def divergences(of: List[str], suffix: str) -> List[Row]:
+  def divergences(of: List[str], against: List[str], suffix: str) -> List[Row]:
     rows = []
     for c in sorted({min(TEXT_SAMPLES, count), count}):
-      protocol = {'samples': len(of[:c]), 'reference': 'held_out', 'reference_samples': len(held_out), 'seed': seed}
+      protocol = {'samples': len(of[:c]), 'reference': real.name, 'reference_samples': len(against), 'seed': seed}
       for n in range(1, LONGEST_NGRAM + 1):
         name = 'ngram_divergence_%d%s' % (n, suffix)
-        rows.append(_row(name, 'bits', protocol, metrics.ngram_divergence, of[:c], held_out, n))
+        rows.append(_row(name, 'lower', 'bits', protocol, metrics.ngram_divergence, of[:c], against, n))
     return rows
 
-  floor = divergences(lines(dataset.train[spread(len(dataset.train), count)]), '/floor')
-  return lambda samples: divergences(lines(samples.argmax(axis=2)), '') + floor
+  against = lines(real.reference)
+  floor = divergences(lines(real.floor[0]), lines(real.floor[1]), '/floor')
+  return lambda samples: divergences(lines(samples.argmax(axis=2)), against, '') + floor

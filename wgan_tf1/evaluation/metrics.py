@@ -23,6 +23,14 @@ def check_finite(what: str, values: np.ndarray) -> None:
     )
 
 
+def check_features(a: np.ndarray, b: np.ndarray) -> None:
+  """Raises a `UserError` unless [N, D] and [M, D] are finite, and of equally many columns."""
+  if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
+    raise UserError('features %s and %s: use the same classifier for both' % (a.shape, b.shape))
+  for features in (a, b):
+    check_finite('features', features)
+
+
 def _probabilities(values: np.ndarray) -> np.ndarray:
   """Returns float64 [..., C] after a check that the rows are probabilities.
 

@@ -1,7 +1,6 @@
 """One protocol for all evaluations: how the samples are drawn, and what is recorded of a run."""
 
 import contextlib
-import dataclasses
 import json
 import os
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
@@ -11,11 +10,11 @@ import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import files, sampling, summaries
 from wgan_tf1.config import Config, sample_classes
-from wgan_tf1.data import batches, datasets
+from wgan_tf1.data import batches
 from wgan_tf1.data.datasets import Dataset
-from wgan_tf1.errors import UserError
-from wgan_tf1.evaluation import measures
+from wgan_tf1.evaluation import measures, references
 from wgan_tf1.evaluation.classifiers import Classifier
+from wgan_tf1.progress import progress
 from wgan_tf1.runs.events import EventWriter
 
 # Form of the data -> number of generated samples unless another is given. These are the numbers of the published
@@ -24,13 +23,17 @@ SAMPLES = {'image': 10000, 'text': 640, 'points': 2500}
 TAG = 'evaluation/'  # prefix of a metric in the event file
 
 
-def _in_batches(model: sampling.Model, tensor: Any, feeds: Dict[Any, np.ndarray]) -> np.ndarray:
+def _in_batches(
+  model: sampling.Model, tensor: Any, feeds: Dict[Any, np.ndarray], what: str = 'scoring samples'
+) -> np.ndarray:
   """Returns `tensor` for every row of `feeds`, {placeholder: array [N, ...]}, one batch at a time."""
   size = model.config.batch_size
   count = len(next(iter(feeds.values())))
   parts = []
-  for i in range(0, count, size):
-    parts.append(model.session.run(tensor, {key: rows[i : i + size] for key, rows in feeds.items()}))
+  with progress(what, count, 'samples') as advance:
+    for i in range(0, count, size):
+      parts.append(model.session.run(tensor, {key: rows[i : i + size] for key, rows in feeds.items()}))
+      advance(len(parts[-1]))
   return np.concatenate(parts)
 
 
@@ -48,6 +51,7 @@ def evaluator(
   num_samples: Optional[int] = None,
   classifier: Optional[Classifier] = None,
   seed: int = 0,
+  reference: Optional[str] = None,
 ) -> Callable[[sampling.Model], List[measures.Row]]:
   """Prepares the measurement of a run at any step: draws and scores the real samples once.
 
@@ -57,6 +61,8 @@ def evaluator(
     num_samples: number of generated samples; None is the number in `SAMPLES`. A metric with a lower limit uses fewer.
     classifier: for the metrics of images that need one; None leaves them out, with the reason.
     seed: of the latents and of the metrics' own draws.
+    reference: 'test' or 'train', the part of the data to compare with. None is 'test', or after a warning 'train' if
+      too few samples are held out.
 
   Returns:
     A function that measures a `sampling.Model` of the run.
@@ -65,12 +71,13 @@ def evaluator(
     UserError: if `classifier` cannot run on the real images.
   """
   count = num_samples or SAMPLES[config.form]
+  reference = reference or references.chosen(dataset)
   if config.form == 'image':
-    measure = measures.of_images(config, dataset, count, classifier, seed)
+    measure = measures.of_images(config, dataset, count, classifier, seed, reference)
   elif config.form == 'text':
-    measure = measures.of_text(config, dataset, count, seed)
+    measure = measures.of_text(config, dataset, count, seed, reference)
   else:
-    measure = measures.of_points(config, dataset, seed)
+    measure = measures.of_points(config, dataset, seed, reference)
 
   def evaluate(model: sampling.Model) -> List[measures.Row]:
     graph = model.graph
@@ -78,7 +85,7 @@ def evaluator(
     feeds = _latents(config, count, seed, graph.sample_latents, graph.sample_labels)
     if config.fixed_generator:
       feeds[graph.real] = batches.encode(config, dataset.train[np.arange(count) % len(dataset.train)])
-    return rows + measure(_in_batches(model, graph.samples, feeds))
+    return rows + measure(_in_batches(model, graph.samples, feeds, 'drawing samples'))
 
   return evaluate
 
@@ -100,7 +107,7 @@ def _estimates(model: sampling.Model, dataset: Dataset, count: int, seed: int) -
     ('training', 'estimate/train', dataset.train),
     ('held_out', 'estimate/held_out', dataset.validation),
   ):
-    feeds[graph.real] = batches.encode(config, part[np.resize(measures.spread(len(part), n), n)])
+    feeds[graph.real] = batches.encode(config, part[np.resize(references.spread(len(part), n), n)])
     real_scores = _in_batches(model, graph.real_scores, feeds)
     if fake_scores is None or config.fixed_generator:  # a fixed generator makes its samples from the real ones
       fake_scores = _in_batches(model, graph.fake_scores, feeds)
@@ -114,35 +121,29 @@ def _estimates(model: sampling.Model, dataset: Dataset, count: int, seed: int) -
 
 def evaluate_run(
   config: Config,
-  data_dir: Optional[str] = None,
+  dataset: Dataset,
   num_samples: Optional[int] = None,
   classifier: Optional[Classifier] = None,
   seed: int = 0,
   checkpoint_step: Optional[int] = None,
+  reference: Optional[str] = None,
 ) -> Tuple[int, List[measures.Row]]:
   """Measures a trained run at one of its checkpoints.
 
   Args:
     config: as a run directory has it.
-    data_dir: directory of the data sets; None is the directory that the run was trained from.
-    num_samples, classifier, seed: as for `evaluator`.
+    dataset: the data that it was trained on.
+    num_samples, classifier, seed, reference: as for `evaluator`.
     checkpoint_step: generator step to measure at; None is the newest.
 
   Returns:
     (generator step, rows).
 
   Raises:
-    UserError: if there is no such checkpoint, it cannot be read, the data cannot be loaded or are not those that the
-      run was trained on, or the classifier cannot run.
+    UserError: if there is no such checkpoint, it cannot be read, or the classifier cannot run.
   """
   with sampling.restored(config, checkpoint_step) as (model, step):
-    dataset = datasets.load(dataclasses.replace(config, data_dir=data_dir or config.data_dir))
-    if dataset.fingerprint != config.data_fingerprint:
-      raise UserError(
-        '%s was trained on other data than dataset=%s has now. %s, or name its directory with --data_dir'
-        % (config.run_dir, config.dataset, datasets.restoring(config.dataset))
-      )
-    return step, evaluator(config, dataset, num_samples, classifier, seed)(model)
+    return step, evaluator(config, dataset, num_samples, classifier, seed, reference)(model)
 
 
 def record(config: Config, step: int, rows: Sequence[measures.Row], writer: Optional[EventWriter] = None) -> None:

@@ -10,6 +10,7 @@ from wgan_tf1 import files, layers
 from wgan_tf1.data import arrays, batches, downloads
 from wgan_tf1.errors import UserError
 from wgan_tf1.evaluation import classifiers
+from wgan_tf1.progress import progress
 
 
 class _Training(NamedTuple):
@@ -67,8 +68,8 @@ def _labelled_images(dataset_name: str, data_dir: str) -> arrays.Arrays:
   except downloads.Missing as e:
     raise UserError('%s. Put the files of %s there to train a classifier' % (e.problem, dataset_name)) from e
   return loaded._replace(
-    train=arrays.fit(loaded.train, training.size, training.channels, 'resize'),
-    validation=arrays.fit(loaded.validation, training.size, training.channels, 'resize'),
+    train=arrays.fit(loaded.train, training.size, training.channels, 'stretch'),
+    validation=arrays.fit(loaded.validation, training.size, training.channels, 'stretch'),
   )
 
 
@@ -91,12 +92,11 @@ def _trained_weights(dataset_name: str, loaded: arrays.Arrays, steps: int, seed:
     rate = _LEARNING_RATE * (1 - tf.cast(step, tf.float32) / steps)
     train = tf.train.AdamOptimizer(rate).minimize(loss)
     session.run(tf.global_variables_initializer())
-    for i in range(steps):
-      batch = batches.batch_indices(len(loaded.train), _BATCH_SIZE, seed, i)
-      feed = {images: loaded.train[batch], labels: loaded.train_labels[batch], step: i}
-      _, value = session.run([train, loss], feed)
-      if (i + 1) % 200 == 0 or i + 1 == steps:
-        print('%s classifier: step %d of %d, loss %.4f' % (dataset_name, i + 1, steps, value), flush=True)
+    with progress('training a classifier of %s' % dataset_name, steps, 'steps') as advance:
+      for i in range(steps):
+        batch = batches.batch_indices(len(loaded.train), _BATCH_SIZE, seed, i)
+        session.run(train, {images: loaded.train[batch], labels: loaded.train_labels[batch], step: i})
+        advance(1)
     variables = tf.trainable_variables()
     return dict(zip([v.op.name for v in variables], session.run(variables)))
 
