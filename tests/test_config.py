@@ -80,10 +80,7 @@ def test_the_data_directory_comes_from_the_environment(monkeypatch):
     # labels
     (dict(dataset='lsun', classes='3'), ['classes=3', 'labels', 'dataset=lsun', 'fashion_mnist']),
     (dict(preset='toy-8gaussians', classes='3'), ['classes=3', 'labels', 'dataset=8gaussians']),
-    (
-      dict(preset='cifar10-resnet-acgan', dataset='lsun'),
-      ['preset=cifar10-resnet-acgan', 'labels', 'dataset=lsun'],
-    ),
+    (dict(preset='cifar10-resnet-acgan', dataset='lsun'), ['preset=cifar10-resnet-acgan', 'labels', 'dataset=lsun']),
     (dict(classes='three'), ['classes=three', '0,3,5']),
     (dict(classes=''), ['classes=: ', '0,3,5']),
     (dict(classes='3,'), ['classes=3,', '0,3,5']),
@@ -130,6 +127,48 @@ def test_impossible_settings_are_refused_by_name(overrides, words):
 def test_possible_settings_near_the_impossible_ones(overrides):
   c = config.make(**overrides)
   assert all(getattr(c, name) == value for name, value in overrides.items())
+
+
+def test_a_run_from_before_mirror_keeps_what_it_was(tmp_path):
+  def loaded(preset, dataset, **old):
+    values = json.loads(config.to_json(config.make(preset, 'clip', dataset=dataset)))
+    for name in ('mirror', 'image_memory_mb', 'long_lines', 'class_names'):
+      del values[name]
+    (tmp_path / 'config.json').write_text(json.dumps(dict(values, **old)))
+    return config.load(str(tmp_path))
+
+  assert loaded('blog-mnist', 'mnist', image_fit='pad').image_fit == 'pad'
+  assert loaded('fashion-upsample', 'fashion_mnist', image_fit='resize').image_fit == 'stretch'
+  for how in ('pad', 'resize'):  # these cropped, whatever the setting was
+    assert loaded('blog-mnist', 'folder', image_fit=how).image_fit == 'crop'
+  assert loaded('lsun64-dcgan', 'lsun', image_fit='pad').image_fit == 'crop'
+  assert loaded('text-char', 'text', image_fit=None).long_lines == 'start'
+  assert config.make('text-char', 'clip').long_lines == 'split'
+  with pytest.raises(UserError, match='image_fit=x: must be one of crop, pad, stretch'):
+    loaded('blog-mnist', 'mnist', image_fit='x')
+
+
+@pytest.mark.parametrize(
+  'preset, dataset, fit',
+  [('blog-mnist', 'folder', 'crop'), ('lsun64-dcgan', None, 'crop'), ('lsun64-dcgan', 'cifar10', 'pad'),
+   ('fashion-upsample', None, 'stretch'), ('fashion-upsample', 'folder', 'crop'), ('blog-mnist', 'idx', 'pad')],
+)  # fmt: skip
+def test_images_on_the_disk_are_cropped_unless_told_otherwise(preset, dataset, fit):
+  assert config.make(preset, dataset=dataset).image_fit == fit
+  assert config.make(preset, dataset=dataset, image_fit='pad').image_fit == 'pad'
+
+
+def test_classes_may_be_given_by_name_or_number():
+  numbers = [config.class_number(('cat', 'dog', '7'), word) for word in ('dog', '1', '7', '2', '3', 'cow', '')]
+  assert numbers == [1, 1, 2, 2, None, None, None]
+  assert [config.class_number(('3', '7'), word) for word in ('3', '7', '0', '1')] == [0, 1, None, None]
+  assert [config.class_number((), word) for word in ('3', '-1', 'cat')] == [3, None, None]
+  c = config.make(preset='keras-mnist', dataset='folder', classes='dog, cat')
+  assert config.sample_classes(dataclasses.replace(c, class_names='cat/dog/fox')) == (0, 1)
+  with pytest.raises(UserError, match='classes=dog, cat: there is no class dog. The classes are cat, cow'):
+    dataclasses.replace(c, class_names='cat/cow')
+  with pytest.raises(UserError, match='must be a list of different classes'):
+    dataclasses.replace(c, classes='dog,1', class_names='cat/dog/fox')
 
 
 def test_class_numbers_are_sorted():
@@ -300,6 +339,7 @@ def test_resuming_allows_what_does_not():
     dataset='folder', data_dir='x', data_path='z', run_dir='y', generator_steps=1, save_every_steps=1,
     sample_every_steps=1, summary_every_steps=1, evaluate_every_steps=1, keep_checkpoints=1, gpu_memory_fraction=0.5,
     allow_growth=False, log_device_placement=True, num_gpus=2, profile_step=1, cluster_wait_seconds=1,
+    image_memory_mb=5,
   )  # fmt: skip
   config.check_same_run(old, new)
   differing = {k for k, v in dataclasses.asdict(old).items() if v != dataclasses.asdict(new)[k]}
@@ -307,8 +347,9 @@ def test_resuming_allows_what_does_not():
 
 
 def test_what_the_data_decide_is_not_for_the_settings_to_differ_in():
-  old = config.make()
-  new = dataclasses.replace(old, vocabulary='ab', data_fingerprint='0f', fallback_dataset=None)
+  old = dataclasses.replace(config.make('cifar10-resnet-acgan'), fallback_dataset='digits')
+  found = dict(vocabulary='ab', data_fingerprint='0f', class_count=2, class_names='cat/dog')
+  new = dataclasses.replace(old, fallback_dataset=None, **found)
   config.check_same_run(old, new)
   differing = {k for k, v in dataclasses.asdict(old).items() if v != dataclasses.asdict(new)[k]}
   assert differing == config.FROM_DATA

@@ -51,16 +51,19 @@ TRIED = {
   # Without a flag: a preset decides them.
   'architecture': (IMAGES, 'blog', 'mlp'),
   'latent_size': (POINTS, 2, 3),
-  'class_count': (CLASSES, 10, 11),
   'image_size': (IMAGES, 32, 16),
   'image_channels': (COLOURS, 3, 1),
-  'image_fit': (IMAGES, 'pad', 'resize'),
+  'image_fit': (IMAGES, 'pad', 'stretch'),
+  'mirror': (IMAGES, False, True),
   'pixel_minimum': (IMAGES, -1.0, 0.0),
   'text_length': (TEXT, 8, 9),
+  'long_lines': (dict(TEXT, text_length=8), 'split', 'start'),
   'vocabulary': (TEXT, None, None),  # of the data, see `_config`
 }
 # Names alone: what they stand for are the settings above.
-NAMES = {'preset', 'form', 'fallback_dataset', 'data_fingerprint'}
+NAMES = {'preset', 'form', 'fallback_dataset', 'data_fingerprint', 'class_count', 'class_names'}
+# Of a run that starts from another's weights: `test_init_from` tries them.
+NAMES |= {'init_from', 'init_step', 'init_optimizers'}
 
 
 def _config(tmp_path, name, value):
@@ -68,7 +71,7 @@ def _config(tmp_path, name, value):
   lines = tmp_path / 'lines.txt'
   lines.write_text(''.join('line %d, short and plain\n' % i for i in range(60)))
   own = dict(batch_size=4, critic_steps=2, generator_steps=2, seed=1)
-  if base is TEXT:
+  if base['preset'] == TEXT['preset']:
     own['data_path'] = str(lines)
   config = configs.make(**dict(own, **base))
   if name == 'learning_rate_decay_steps':
@@ -113,7 +116,7 @@ def test_a_setting_counts(tmp_path, name):
   assert _differ(some, others), '%s=%s and %s=%s train the same' % (name, value, name, other)
 
 
-@pytest.mark.parametrize('name', ['seed', 'clip_value', 'dequantize', 'class_count', 'text_length'])
+@pytest.mark.parametrize('name', ['seed', 'clip_value', 'dequantize', 'critic_class_weight', 'text_length'])
 def test_without_a_change_nothing_changes(tmp_path, name):
   """Otherwise the table above could not fail."""
   once, again = (_found(_config(tmp_path, name, TRIED[name][1])) for _ in range(2))

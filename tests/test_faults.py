@@ -251,7 +251,7 @@ def test_removed_data_end_the_run_and_it_resumes_when_they_are_restored(tmp_path
     Image.fromarray(pixels).save(str(pictures / ('%d.png' % i)))
   flags = dict(
     preset='blog-mnist-mlp', variant='clip', dataset='folder', data_path=str(pictures), width=4, batch_size=2,
-    critic_steps=1, generator_steps=3, save_every_steps=1,
+    critic_steps=1, generator_steps=3, save_every_steps=1, image_memory_mb=0,
   )  # fmt: skip
   whole = configs.make(run_dir=str(tmp_path / 'whole'), **flags)
   config = configs.make(run_dir=str(tmp_path / 'run'), **flags)

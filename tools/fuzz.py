@@ -18,20 +18,20 @@ import io
 import json
 import os
 import random
-import re
 import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from typing import Any, Dict, Iterable, List, Tuple
 
 import numpy as np
 from PIL import Image
 
 from wgan_tf1 import config
-from wgan_tf1.data import arrays, downloads, folders, lsun
+from wgan_tf1.data import arrays, decoding, downloads, folders, lsun, own_arrays
 from wgan_tf1.data import text as texts
 from wgan_tf1.errors import UserError
 
@@ -113,6 +113,11 @@ def _pictures():
     (rgba, 'PNG', {}), (rgba.convert('P'), 'PNG', {'transparency': 3}), (rgba.convert('1'), 'PNG', {}),
     (deep, 'PNG', {}), (rgba.convert('RGB'), 'JPEG', {}), (rgba.convert('L'), 'JPEG', {'progressive': True}),
     (rgba.convert('CMYK'), 'JPEG', {}), (rgba, 'WEBP', {}), (rgba, 'WEBP', {'lossless': True}),
+    (rgba.convert('P'), 'GIF', {'save_all': True, 'append_images': [rgba.convert('L')]}),
+    (rgba.convert('L'), 'BMP', {}), (rgba.convert('RGB'), 'BMP', {}),
+    (rgba, 'TIFF', {}), (deep, 'TIFF', {}), (rgba.convert('F'), 'TIFF', {}), (rgba.convert('CMYK'), 'TIFF', {}),
+    (rgba.convert('RGB'), 'TIFF', {'compression': 'jpeg'}), (rgba, 'TIFF', {'compression': 'tiff_lzw'}),
+    (rgba.convert('1'), 'TIFF', {'compression': 'group4'}), (deep, 'TIFF', {'compression': 'tiff_deflate'}),
   ]  # fmt: skip
   files = []
   for image, kind, options in table:
@@ -123,16 +128,89 @@ def _pictures():
 
 
 def image(folder: str, chance: random.Random) -> str:
-  """A PNG, JPEG or WebP image next to an intact one."""
-  whole = chance.choice(_pictures())
+  """An image of any format next to two intact ones."""
+  whole, how = chance.choice(_pictures()), chance.choice(['crop', 'pad', 'stretch'])
   write(os.path.join(folder, 'a.png'), damage(whole, chance))
   write(os.path.join(folder, 'b.png'), _pictures()[4])
-  train, validation, _ = folders.load(folder, 8, 3)  # b.png is held out
-  decoded, stand_in = train[:], folders.decode(_pictures()[4], 8, 3)
-  assert decoded.shape == (1, 8, 8, 3) and np.array_equal(validation[:][0], stand_in)
-  if len({len(train), len(validation)}) == 1 and np.array_equal(decoded[0], folders.decode(whole, 8, 3)):
+  write(os.path.join(folder, 'c.png'), _pictures()[4])
+  train, validation, _ = folders.load(folder, 8, 3, how, 1)  # c.png is held out
+  decoded, stand_in = train[:], decoding.decode(_pictures()[4], 8, 3, how)
+  assert decoded.shape[1:] == (8, 8, 3) and np.array_equal([decoded[-1], *validation[:]], [stand_in] * 2)
+  if np.array_equal(decoded[0], decoding.decode(whole, 8, 3, how)):
     return RIGHT
   return REFUSED if np.array_equal(decoded[0], stand_in) else ALTERED
+
+
+def _saved_tree(chance):
+  """Returns {name: bytes} of images in two folders, and of a dataset.json."""
+  names = ['%s/%d.png' % (name, i) for name in 'ab' for i in range(4)]
+  labels = [[name, chance.randrange(3)] for name in names]
+  tree = {name: chance.choice(_pictures()) for name in names}
+  return dict(tree, **{folders.LABEL_FILE: json.dumps({'labels': labels}).encode()})
+
+
+def _read_tree(path, tree):
+  """Reads a tree, whose images must be those of `_saved_tree`; returns whether everything is right."""
+  train, validation, _ = folders.load(path, 8, 3, memory_mb=1, labelled=True)
+  labels = [label for _, label in json.loads(tree[folders.LABEL_FILE].decode())['labels']]
+  expected = [decoding.decode(content, 8, 3) for name, content in tree.items() if name != folders.LABEL_FILE]
+  known = {image.tobytes() for image in expected}
+  assert all(image.tobytes() in known for part in (train, validation) for image in part[:])
+  found = [train.class_names[label] for label in train.labels]
+  return found == [str(label) for label in labels][:-1] and np.array_equal(train[:], expected[:-1])
+
+
+def archive(folder: str, chance: random.Random) -> str:
+  """A zip archive of images with labels. It has checksums, but not of the names."""
+  tree, content = _saved_tree(chance), io.BytesIO()
+  with zipfile.ZipFile(content, 'w', chance.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])) as packed:
+    for name, member in tree.items():
+      packed.writestr(name, member)
+  path = os.path.join(folder, 'a.zip')
+  write(path, damage(content.getvalue(), chance))
+  return RIGHT if _read_tree(path, tree) else ALTERED
+
+
+def label_file(folder: str, chance: random.Random) -> str:
+  """A dataset.json next to intact images."""
+  tree = _saved_tree(chance)
+  for name, member in tree.items():
+    write(os.path.join(folder, name), damage(member, chance) if name == folders.LABEL_FILE else member)
+  return RIGHT if _read_tree(folder, tree) else ALTERED
+
+
+def numpy_file(folder: str, chance: random.Random) -> str:
+  """A .npz file, which has checksums, or a .npy file, which has none."""
+  images = np.random.RandomState(0).randint(0, 256, [10, 8, 8, 3]).astype(np.uint8)
+  labels, content = np.arange(10) % 3, io.BytesIO()
+  zipped = chance.random() < 0.7
+  if zipped:
+    chance.choice([np.savez, np.savez_compressed])(content, images=images, labels=labels)
+  else:
+    np.save(content, images)
+  path = os.path.join(folder, 'a.npz' if zipped else 'a.npy')
+  write(path, damage(content.getvalue(), chance))
+  train, validation, _ = own_arrays.load(path, (8, 3, 'pad', 1), labelled=zipped)
+  right = np.array_equal(train[:], images[:-1]) and np.array_equal(validation[:], images[-1:])
+  assert right or not zipped
+  assert not zipped or (train.class_names == ('0', '1', '2') and np.array_equal(train.labels, labels[:-1]))
+  return RIGHT if right else ALTERED
+
+
+def own_idx(folder: str, chance: random.Random) -> str:
+  """One of the four IDX files of a set of one's own, gzipped or not."""
+  images = np.random.RandomState(0).randint(0, 256, [12, 8, 8]).astype(np.uint8)
+  labels, damaged = (np.arange(12) % 4).astype(np.uint8), chance.choice(arrays.IDX_FILES)
+  for name in arrays.IDX_FILES:
+    array = images if 'images' in name else labels
+    content = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, '>u4').tobytes() + array.tobytes()
+    zipped = chance.random() < 0.5
+    content = gzip.compress(content) if zipped else content
+    write(os.path.join(folder, name + '.gz' * zipped), damage(content, chance) if name == damaged else content)
+  train, validation, _ = own_arrays.load_idx(folder, (8, 1, 'pad', 1), labelled=True)
+  right = all(np.array_equal(part[:][..., 0], images) and np.array_equal(part.labels, labels)
+              for part in (train, validation))  # fmt: skip
+  return RIGHT if right else ALTERED
 
 
 @functools.lru_cache(maxsize=None)
@@ -176,10 +254,14 @@ def text(folder: str, chance: random.Random) -> str:
   content = damage(whole.encode(), chance)
   path = os.path.join(folder, 'a.txt')
   write(path, content)
-  tokens, vocabulary = texts.read(path, 12)
-  lines = [re.sub('\r$', '', line)[:12] for line in content.decode('utf-8-sig').split('\n')]
-  expected = [line for line in lines if line]
-  assert texts.decode_text(tokens, vocabulary) == expected
+  split = chance.random() < 0.5
+  tokens, vocabulary = texts.read(path, 12, split=split)
+  lines = content.decode('utf-8-sig').replace('\r\n', '\n').replace('\r', '\n').split('\n')
+  found = texts.decode_text(tokens, vocabulary)
+  if split:
+    assert ''.join(found) == ''.join(lines)
+  else:
+    assert found == [line[:12] for line in lines if line]
   return RIGHT if content == whole.encode() else ALTERED
 
 
@@ -272,8 +354,8 @@ def checkpoint(folder: str, chance: random.Random) -> str:
 
 
 KINDS = {
-  'idx': idx, 'cifar': cifar, 'lmdb': lmdb, 'image': image, 'text': text, 'config.json': settings,
-  'checkpoint': checkpoint,
+  'idx': idx, 'own idx': own_idx, 'cifar': cifar, 'npz': numpy_file, 'lmdb': lmdb, 'image': image, 'zip': archive,
+  'dataset.json': label_file, 'text': text, 'config.json': settings, 'checkpoint': checkpoint,
 }  # fmt: skip
 
 

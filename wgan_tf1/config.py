@@ -219,8 +219,8 @@ class Config:
       _check_value(field, getattr(self, field.name))
     if self.learning_rate_decay_steps and self.generator_steps > self.learning_rate_decay_steps:
       raise UserError(
-        'generator_steps=%d: must be at most learning_rate_decay_steps=%d, where the learning rates reach zero. To '
-        'train for longer, start a new run from the weights: --init_from and another --run_dir'
+        'generator_steps=%d: must be at most learning_rate_decay_steps=%d, where the learning rates reach zero. Raise '
+        '--learning_rate_decay_steps too; if the run has started, use another --run_dir with --init_from'
         % (self.generator_steps, self.learning_rate_decay_steps)
       )
     for field in dataclasses.fields(self):
@@ -426,7 +426,7 @@ def class_words(names: Sequence[str]) -> str:
 
 def sample_classes(config: Config) -> Tuple[int, ...]:
   """Returns the numbers of the classes that a class-conditional generator is trained on, in order."""
-  if config.classes:
+  if config.classes is not None:
     return class_numbers(config.classes, class_names(config))
   return tuple(range(config.class_count or 0))
 

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import tempfile
-from typing import Iterator
+from typing import BinaryIO, Iterator
 
 from wgan_tf1.errors import UserError
 
@@ -14,7 +14,18 @@ _PLAIN = re.compile(r'[\w/.,=+@%:~ -]*\Z', re.ASCII)  # a path that TensorFlow u
 
 
 def write_file(path: str, content: bytes) -> None:
-  """Writes a file atomically: after a crash `path` has either all of `content` or what it had before.
+  """Writes a file as `new_file` does.
+
+  Raises:
+    OSError: see `new_file`.
+  """
+  with new_file(path) as f:
+    f.write(content)
+
+
+@contextlib.contextmanager
+def new_file(path: str) -> Iterator[BinaryIO]:
+  """Yields a file to write to. After a crash `path` has either all that was written or what it had before.
 
   The directory is created if necessary. Symbolic links are followed, as other programs do.
 
@@ -26,7 +37,7 @@ def write_file(path: str, content: bytes) -> None:
   handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix='.writing-')  # whose name is never too long
   try:
     with os.fdopen(handle, 'wb') as f:
-      f.write(content)
+      yield f
       f.flush()
       os.fsync(f.fileno())  # without it a power cut may leave an empty file under the new name
     os.chmod(temporary, usual_mode())  # mkstemp lets only the owner read the file

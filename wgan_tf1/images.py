@@ -1,7 +1,7 @@
 """Images to look at: floats to bytes, grids, plots of points, PNG files. No TensorFlow here."""
 
 import io
-from typing import Any
+from typing import Any, Tuple
 
 import numpy as np
 from PIL import Image
@@ -26,6 +26,11 @@ def to_uint8(images: Any, black: float = -1.0, dequantized: bool = False) -> np.
   return np.clip(levels, 0, 255).astype(np.uint8)
 
 
+def grid_size(rows: int, columns: int, height: int, width: int, gutter_pixels: int = 2) -> Tuple[int, int]:
+  """Returns (height, width) of a `grid` in pixels."""
+  return rows * (height + gutter_pixels) + gutter_pixels, columns * (width + gutter_pixels) + gutter_pixels
+
+
 def grid(images: np.ndarray, columns: int, gutter_pixels: int = 2) -> np.ndarray:
   """Lays out images row by row on a dark background.
 
@@ -38,9 +43,8 @@ def grid(images: np.ndarray, columns: int, gutter_pixels: int = 2) -> np.ndarray
     uint8 [rows * (H + gutter) + gutter, columns * (W + gutter) + gutter, C].
   """
   n, height, width, channels = images.shape
-  rows = -(-n // columns)
   step_y, step_x = height + gutter_pixels, width + gutter_pixels
-  sheet = np.full((rows * step_y + gutter_pixels, columns * step_x + gutter_pixels, channels), 64, np.uint8)
+  sheet = np.full((*grid_size(-(-n // columns), columns, height, width, gutter_pixels), channels), 64, np.uint8)
   for i, image in enumerate(images):
     y, x = gutter_pixels + i // columns * step_y, gutter_pixels + i % columns * step_x
     sheet[y : y + height, x : x + width] = image

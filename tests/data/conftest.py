@@ -13,8 +13,8 @@ from wgan_tf1.data import arrays
 FORMS = {'text': 'text', '8gaussians': 'points', '25gaussians': 'points', 'swissroll': 'points'}
 DEFAULTS = {
   'fallback_dataset': None, 'data_dir': 'nowhere', 'data_path': None, 'classes': None, 'class_count': None,
-  'image_size': 32, 'image_channels': 1, 'image_fit': 'pad', 'text_length': 6, 'vocabulary': None,
-  'pixel_minimum': -1.0, 'dequantize': False, 'batch_size': 4, 'seed': 0,
+  'image_size': 32, 'image_channels': 1, 'image_fit': 'pad', 'image_memory_mb': 1, 'mirror': False, 'text_length': 6,
+  'long_lines': 'split', 'vocabulary': None, 'pixel_minimum': -1.0, 'dequantize': False, 'batch_size': 4, 'seed': 0,
 }  # fmt: skip
 
 

@@ -81,3 +81,22 @@ def test_a_resumed_run_gets_the_same_batches(data_config, dequantize):
     for step in range(13, 30):
       real, labels = ahead.next()
       assert np.array_equal(real, whole[step].real) and np.array_equal(labels, whole[step].labels)
+
+
+def test_half_of_the_images_are_mirrored_others_each_time(data_config):
+  dataset, flips = _ramp(), []
+  for step in range(40):
+    plain, labels = batches.batch(data_config(batch_size=64), dataset, step)
+    mirrored, same = batches.batch(data_config(batch_size=64, mirror=True), dataset, step)
+    assert np.array_equal(labels, same)
+    flipped = (mirrored == plain[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert np.array_equal(mirrored[~flipped], plain[~flipped])
+    flips.append(flipped)
+  assert 0.47 < np.mean(flips) < 0.53 and len({tuple(flipped) for flipped in flips}) == 40
+  assert dataset.train[0].tolist() == [[[0], [1]], [[2], [3]]]  # the data set itself is not flipped
+
+
+def test_the_mirrored_parts_of_several_processes_are_the_batch_of_one(data_config):
+  whole = batches.batch(data_config(mirror=True, batch_size=15), _ramp(), 4)
+  parts = [batches.batch(data_config(mirror=True, batch_size=5), _ramp(), 4, (i, 3)) for i in range(3)]
+  assert np.array_equal(np.concatenate([part.real for part in parts]), whole.real)

@@ -39,7 +39,8 @@ def test_a_failed_download_leaves_nothing_and_gives_each_reason_once(tmp_path, m
 def test_a_damaged_file_is_named(tmp_path, damage, ending):
   path = tmp_path / ('file' + ending)
   path.write_bytes(damage(gzip.compress(CONTENT) if ending else CONTENT))
-  with pytest.raises(UserError, match='file%s cannot be used .* Delete it to download it again' % ending):
+  words = 'file%s is not the published file .* move this file elsewhere.* use --dataset=idx' % ending
+  with pytest.raises(UserError, match=words):
     downloads.read_checked(str(tmp_path), 'file', MD5)
 
 

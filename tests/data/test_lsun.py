@@ -83,7 +83,7 @@ def test_the_fingerprint_depends_on_the_keys(tmp_path):
 
 def test_several_environments_are_refused(tmp_path):
   for name in ('bedroom_train_lmdb', 'tower_train_lmdb'):
-    _put(tmp_path / name, {b'k': _image(1)})
+    _put(tmp_path / name, {b'k': _image(1), b'l': _image(2)})
   with pytest.raises(UserError, match='bedroom_train_lmdb, tower_train_lmdb. Name one of them with --data_path'):
     lsun.load(str(tmp_path), 8, 3)
   assert len(lsun.load(str(tmp_path / 'tower_train_lmdb'), 8, 3)[0]) == 1

@@ -1,4 +1,5 @@
 import os
+import random
 
 import numpy as np
 import pytest
@@ -13,11 +14,56 @@ def _read(path, content, length=5, vocabulary=None):
   return text.read(str(path), length, vocabulary)
 
 
-def test_lines_are_cut_and_padded_and_empty_ones_dropped(tmp_path):
-  tokens, vocabulary = _read(tmp_path / 'a', 'abc\n\nabcdefgh\n\n\nb a\nlast')
+def test_lines_are_cut_and_padded_and_empty_ones_dropped(tmp_path, capsys):
+  (tmp_path / 'a').write_text('abc\n\nabcdefgh\n\n\nb a\nlast')
+  tokens, vocabulary = text.read(str(tmp_path / 'a'), 5, split=False)
   assert tokens.dtype == np.uint16 and tokens.shape == (4, 5)
   assert vocabulary == '\nabc delst'
   assert [''.join(vocabulary[t] for t in line) for line in tokens] == ['abc\n\n', 'abcde', 'b a\n\n', 'last\n']
+  said = 'a: 1 lines of more than 5 characters are cut, which drops 3 characters; 3 empty lines are dropped\n'
+  assert capsys.readouterr().err.endswith(said)
+
+
+def _slowly_split(line, length):
+  """The rule, a character at a time: a sample ends after the last space that fits, or where it is full."""
+  samples = []
+  while len(line) > length:
+    end = length
+    for i in range(2, length + 1):
+      if line[i - 1] == ' ':
+        end = i
+    if ' ' not in line[1:length]:
+      end = length
+    samples.append(line[:end])
+    line = line[end:]
+  return samples + [line] * bool(line)
+
+
+@pytest.mark.parametrize('piece_bytes', [7, 1000])
+def test_long_lines_are_split_after_spaces_and_nothing_is_lost(tmp_path, monkeypatch, capsys, piece_bytes):
+  monkeypatch.setattr(text, '_PIECE_BYTES', piece_bytes)
+  chance = random.Random(0)
+  words = [''.join(chance.choice('abcé') for _ in range(chance.choice([1, 2, 3, 5, 30]))) for _ in range(300)]
+  lines = [' '.join(words), 'short', ' ' * 20, 'x' * 50, ' lead', 'a' * 8, 'a' * 9]
+  tokens, vocabulary = _read(tmp_path / 'a', '\n\n'.join(lines), 8)
+  samples = [''.join(vocabulary[t] for t in row).rstrip('\n') for row in tokens]
+  assert samples == [sample for line in lines for sample in _slowly_split(line, 8)]
+  assert ''.join(samples) == ''.join(lines)
+  said = '4 lines of more than 8 characters are split into samples; 6 empty lines are dropped'
+  assert said in capsys.readouterr().err
+
+
+def test_one_line_of_200000_characters_is_6250_samples(tmp_path):
+  tokens, _ = _read(tmp_path / 'a', 'abcdefgh' * 25000, 32)
+  assert tokens.shape == (6250, 32) and tokens.min() > 0
+
+
+@pytest.mark.parametrize('end', ['\n', '\r', '\r\n'])
+@pytest.mark.parametrize('piece_bytes', [1, 3, 1000])
+def test_lines_may_end_with_lf_cr_and_crlf(tmp_path, monkeypatch, end, piece_bytes):
+  monkeypatch.setattr(text, '_PIECE_BYTES', piece_bytes)
+  tokens, vocabulary = _read(tmp_path / 'a', end.join(['one', 'two', '', 'three', '']))
+  assert text.decode_text(tokens, vocabulary) == ['one', 'two', 'three'] and '\r' not in vocabulary
 
 
 def test_a_byte_order_mark_and_carriage_returns_are_dropped(tmp_path):
@@ -29,7 +75,8 @@ def test_a_byte_order_mark_and_carriage_returns_are_dropped(tmp_path):
 
 def test_the_vocabulary_is_by_frequency_then_code_point(tmp_path):
   assert _read(tmp_path / 'a', 'zbb\nbaé\n😀')[1] == '\nbazé😀'
-  assert _read(tmp_path / 'a', 'aaaZZZZ')[1] == '\naZ'  # the characters beyond the length are not counted
+  (tmp_path / 'a').write_text('aaaZZZZ')
+  assert text.read(str(tmp_path / 'a'), 5, split=False)[1] == '\naZ'  # what is dropped is not counted
   assert _read(tmp_path / 'a', 'aa\ufffd')[1] == '\n\ufffda'
 
 
@@ -57,16 +104,16 @@ def test_chunks_and_files_are_concatenated(tmp_path, monkeypatch):
   (tmp_path / 'sub' / 'c.txt').write_text('\n'.join(lines[12:]))
   (tmp_path / 'b.md').write_text('not this')
   (tmp_path / '.hidden.txt').write_text('nor this')
-  monkeypatch.setattr(text, '_CHUNK_LINES', 4)
+  monkeypatch.setattr(text, '_CHUNK_SAMPLES', 4)
   tokens, vocabulary = text.read(str(tmp_path), 9)
   assert text.decode_text(tokens, vocabulary) == lines
 
 
 def test_the_number_of_lines_is_limited(tmp_path, monkeypatch, capsys):
-  monkeypatch.setattr(text, 'MOST_LINES', 3)
+  monkeypatch.setattr(text, 'MOST_SAMPLES', 3)
   tokens, vocabulary = _read(tmp_path / 'a', 'a\nb\nc\nd\ne')
   assert text.decode_text(tokens, vocabulary) == ['a', 'b', 'c']
-  assert 'only the first 3 lines' in capsys.readouterr().err
+  assert 'only the first 3 samples are read, and 2 are dropped' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -93,7 +140,8 @@ def test_decoded_text_shows_padding_within_a_line():
 def test_a_line_may_be_longer_than_a_piece(tmp_path, monkeypatch, piece_bytes):
   monkeypatch.setattr(text, '_PIECE_BYTES', piece_bytes)
   content = '\ufeffäöü€😀abc\r\n\nkurz\n€€€€€\r\nende'
-  tokens, vocabulary = _read(tmp_path / 'a', content)
+  (tmp_path / 'a').write_bytes(content.encode())
+  tokens, vocabulary = text.read(str(tmp_path / 'a'), 5, split=False)
   assert text.decode_text(tokens, vocabulary) == ['äöü€😀', 'kurz', '€€€€€', 'ende']
   bad = content.encode() + b'\xff'
   with pytest.raises(UserError, match='byte 0xff at offset %d ' % (len(bad) - 1)):

@@ -8,6 +8,7 @@ import pytest
 
 from tests.helpers.processes import refused, run
 from wgan_tf1 import config as configs
+from wgan_tf1 import training
 from wgan_tf1.errors import UserError
 from wgan_tf1.runs import checkpoints, directory
 
@@ -126,11 +127,11 @@ def test_any_name_in_any_locale(tmp_path):
     printed, _ = run(tmp_path, 'train.py', *flags, '--generator_steps=%d' % steps, **LOCALES[locale])
     assert 'generator steps %d to' % (0 if steps == 2 else steps - 1) in printed and run_dir in printed
   assert configs.load(run_dir).data_dir == where
-  run(tmp_path, 'sample.py', '--run_dir=' + run_dir, '--out=' + out, **LOCALES['ascii'])
+  run(tmp_path, 'sample.py', '--run_dir=' + run_dir, '--output=' + out, **LOCALES['ascii'])
   run(tmp_path, 'sample.py', '--run_dir=' + run_dir, '--export=' + model, **LOCALES['utf-8'])
   run(tmp_path, 'evaluate.py', '--run_dir=' + run_dir, '--num_samples=20', **LOCALES['ascii'])
   assert sorted(os.listdir(where)) == ['[model]', 'out?.png', 'run*']
-  assert 'cannot' in refused(tmp_path, 'sample.py', '--run_dir=' + run_dir, '--out=' + where)
+  assert 'cannot' in refused(tmp_path, 'sample.py', '--run_dir=' + run_dir, '--output=' + where)
 
 
 def test_a_run_whose_learning_rates_ended_is_told_what_can_be_done(tmp_path):
@@ -141,10 +142,21 @@ def test_a_run_whose_learning_rates_ended_is_told_what_can_be_done(tmp_path):
   done, _ = train('--run_dir=r', '--generator_steps=2', '--learning_rate_decay_steps=2')
   assert 'start a new run from its weights: --init_from=r and another --run_dir' in done and 'Raise' not in done
   line = refused(tmp_path, 'train.py', '--run_dir=r', '--generator_steps=4')
-  assert 'start a new run from the weights: --init_from and another --run_dir' in line
+  assert 'Raise --learning_rate_decay_steps too; if the run has started, use another --run_dir with --init_from' in line
   for decay in (4, 0):
     longer = ['--generator_steps=4', '--learning_rate_decay_steps=%d' % decay]
     line = refused(tmp_path, 'train.py', '--run_dir=r', *longer)
     assert 'learning_rate_decay_steps=2, not %d. Leave that out' % decay in line and '--init_from=r' in line
   out, _ = train('--run_dir=longer', '--init_from=r', '--generator_steps=4', '--learning_rate_decay_steps=4')
   assert 'weights    of r, generator step 2' in out and 'Trained 4 generator steps' in out
+
+
+def test_a_finished_run_records_where_its_data_are_by_now(tmp_path):
+  settings = dict(preset='text-char', variant='gp', width=2, batch_size=2, critic_steps=1, run_dir=str(tmp_path / 'r'))
+  text = tmp_path / 'old.txt'
+  text.write_text(''.join('line %d\n' % i for i in range(20)))
+  training.train(configs.make(generator_steps=2, data_path=str(text), **settings))
+  text.rename(tmp_path / 'new.txt')
+  training.train(configs.make(generator_steps=1, data_path=str(tmp_path / 'new.txt'), **settings))
+  recorded = configs.load(settings['run_dir'])
+  assert recorded.data_path == str(tmp_path / 'new.txt') and recorded.generator_steps == 2

@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.helpers.processes import ROOT
 from tools import fuzz
-from wgan_tf1.data import arrays, downloads, folders, text
+from wgan_tf1.data import arrays, decoding, downloads, folders, own_arrays, text
 from wgan_tf1.errors import UserError
 
 MEGABYTE = 2**20
@@ -88,6 +88,16 @@ def test_a_download_is_unpacked_only_up_to_the_largest_size(tmp_path, monkeypatc
   assert peak() < 6 * MEGABYTE and os.listdir(str(tmp_path)) == []
 
 
+def test_an_idx_file_of_ones_own_is_unpacked_only_as_far_as_its_shape_says(tmp_path, peak):
+  with gzip.open(str(tmp_path / 'train-images-idx3-ubyte.gz'), 'wb') as f:
+    f.write(b'\0\0\x08\x03' + struct.pack('>3I', 2, 8, 8))
+    for _ in range(50):
+      f.write(bytes(MEGABYTE))
+  with pytest.raises(UserError, match='it has more bytes than its shape needs'):
+    own_arrays.load_idx(str(tmp_path), (8, 1, 'pad', 1))
+  assert peak() < 2 * MEGABYTE
+
+
 def test_a_file_of_records_that_is_too_large_is_not_read(tmp_path, peak):
   with open(str(tmp_path / 'data_batch_1.bin'), 'wb') as f:
     f.truncate(2**40)  # a hole, which takes no space on the disk
@@ -110,7 +120,7 @@ def _png(width, height):
 def test_an_image_bomb_is_refused(tmp_path, capsys, recwarn, peak, width, height):
   bomb = _png(width, height)
   with pytest.raises(Exception, match='too many|exceeds limit|too large'):
-    folders.decode(bomb, 8, 1)
+    decoding.decode(bomb, 8, 1)
   (tmp_path / 'bomb.png').write_bytes(bomb)
   with pytest.raises(UserError, match='no image in .* can be read: bomb.png'):
     folders.load(str(tmp_path), 8, 1)
@@ -120,7 +130,7 @@ def test_an_image_bomb_is_refused(tmp_path, capsys, recwarn, peak, width, height
 def test_an_image_of_many_pixels_is_not_a_bomb():
   content = io.BytesIO()
   Image.new('1', (3000, 2000), 1).save(content, 'PNG')
-  assert (folders.decode(content.getvalue(), 8, 1) == 255).all()
+  assert (decoding.decode(content.getvalue(), 8, 1) == 255).all()
 
 
 def test_an_endless_line_does_not_fill_the_memory(tmp_path, monkeypatch, peak):
@@ -129,8 +139,11 @@ def test_an_endless_line_does_not_fill_the_memory(tmp_path, monkeypatch, peak):
     f.write('äb'.encode())
     for _ in range(50):
       f.write(b'x' * MEGABYTE)
-  lines = list(text._lines(str(tmp_path / 'a.txt'), 5))
-  assert lines == ['äbxxx'] and peak() < 2 * MEGABYTE
+  for split, samples in ((False, 1), (True, (50 * MEGABYTE + 2 + 999) // 1000)):
+    counts = text._Counts()
+    first, *others = text._samples(str(tmp_path / 'a.txt'), 1000, split, counts)
+    assert first == 'äb' + 'x' * 998 and len(others) == samples - 1 and counts.long == 1
+    assert split or (counts.ends == 50 * MEGABYTE + 2 - 1000 and peak() < 2 * MEGABYTE)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):

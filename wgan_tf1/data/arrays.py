@@ -25,6 +25,7 @@ class Arrays(NamedTuple):
   validation: np.ndarray
   train_labels: Optional[np.ndarray] = None
   validation_labels: Optional[np.ndarray] = None
+  class_names: Optional[Tuple[str, ...]] = None  # of the labels 0, 1, 2..., where they are known
 
 
 MIRRORS = {
@@ -52,6 +53,11 @@ IDX_MD5 = {
     '9018921c3c673c538a1fc5bad174d6f9', '15d484375f8d13e6eb1aabb0c3f46965',
   ),
 }  # fmt: skip
+
+
+FASHION_CLASSES = (
+  't-shirt', 'trouser', 'pullover', 'dress', 'coat', 'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot',
+)  # fmt: skip
 
 
 def parse_idx(content: bytes) -> np.ndarray:
@@ -86,11 +92,14 @@ def read_idx_set(name: str, folder: str, with_labels: bool) -> Arrays:
         names = [file_name + '.gz' for file_name, _ in idx_files]
         raise Missing(
           '%s is not in %s and cannot be downloaded (%s)' % (name.upper(), folder, e),
-          'Put %s and %s there, or use --dataset=digits' % (', '.join(names[:-1]), names[-1]),
+          'Put %s and %s there, or train with --dataset=digits' % (', '.join(names[:-1]), names[-1]),
         ) from e
     arrays.append(parse_idx(content))
   images, labels = arrays[:2], arrays[2:]
-  return Arrays(*(array[..., np.newaxis] for array in images), *(array.astype(np.int32) for array in labels))
+  train, validation = (array[..., np.newaxis] for array in images)
+  train_labels, validation_labels = (array.astype(np.int32) for array in labels) if labels else (None, None)
+  known = FASHION_CLASSES if name == 'fashion_mnist' and with_labels else None
+  return Arrays(train, validation, train_labels, validation_labels, known)
 
 
 def read_digits() -> Arrays:
@@ -143,6 +152,7 @@ def read_cifar10(folder: str) -> Arrays:
   """Reads CIFAR-10's binary version, RGB images of 32x32 pixels: data_batch_*.bin to train on, test_batch.bin held out.
 
   Without test_batch.bin the last tenth of the training images, at most 1,000, is held out, and a warning is printed.
+  The names of the classes are those in batches.meta.txt, if it is there.
   The Python version of CIFAR-10 is never read: it is pickled, and loading a pickle can run any code.
 
   Args:
@@ -162,16 +172,28 @@ def read_cifar10(folder: str) -> Arrays:
       '%s holds no data_batch_*.bin' % folder,
       'Unpack cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/ and put its .bin files there',
     )
+  names = _cifar_names(os.path.join(place, 'batches.meta.txt'))
   parts = [_read_cifar_file(path) for path in found]
   images, labels = (np.concatenate(part) for part in zip(*parts))
   test_path = os.path.join(place, 'test_batch.bin')
   if os.path.exists(test_path):
     test_images, test_labels = _read_cifar_file(test_path)
-    return Arrays(images, test_images, labels, test_labels)
+    return Arrays(images, test_images, labels, test_labels, names)
+  if len(images) == 1:
+    raise UserError('%s holds one image. At least two are needed, of which one is held out' % found[0])
   n = max(1, min(1000, len(images) // 10))
   warn('%s: file not found. The last %d training images are held out instead' % (test_path, n))
-  kept = max(1, len(images) - n)  # a single image is in both parts, because neither may be empty
-  return Arrays(images[:kept], images[-n:], labels[:kept], labels[-n:])
+  return Arrays(images[:-n], images[-n:], labels[:-n], labels[-n:], names)
+
+
+def _cifar_names(path: str) -> Optional[Tuple[str, ...]]:
+  """Returns the names of the classes, a line each, of the file that CIFAR-10's archive has beside its images."""
+  try:
+    with open(path, encoding='utf-8') as f:
+      names = tuple(line.strip().replace('/', '-') for line in f.read(10000).splitlines() if line.strip())
+  except (OSError, ValueError):
+    return None
+  return names if len(set(names)) == len(names) else None
 
 
 def hold_out(samples: np.ndarray, every: int, most: int) -> Tuple[np.ndarray, np.ndarray]:
@@ -200,7 +222,8 @@ def fit(images: np.ndarray, size: int, channels: int, how: str) -> np.ndarray:
     images: uint8 [N, H, H, 1 or 3].
     size: new height and width, in pixels.
     channels: 1 for grey or 3 for RGB.
-    how: 'pad' surrounds smaller images with black and resizes larger ones. 'resize' is bilinear.
+    how: 'pad' surrounds smaller images with black and resizes larger ones. 'crop' and 'stretch' are the same here:
+      they resize a square image (bilinear).
 
   Returns:
     uint8 [N, size, size, channels].

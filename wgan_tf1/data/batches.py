@@ -91,10 +91,11 @@ def encode(config: Config, raw: np.ndarray, noise: Union[np.ndarray, np.uint16] 
 def batch(config: Config, dataset: Any, step: int, part: Tuple[int, int] = (0, 1)) -> Batch:
   """Returns the batch of critic update `step`: a function of the seed, the step and the part alone.
 
-  With `config.dequantize` the noise of `encode` is uniform.
+  With `config.dequantize` the noise of `encode` is uniform. With `config.mirror` half of the images, others for each
+  step, are flipped left to right.
 
   Args:
-    config: its fields batch_size and seed are used, and those that `encode` uses.
+    config: its fields batch_size, seed and mirror are used, and those that `encode` uses.
     dataset: a `datasets.Dataset`.
     step: number of critic updates before this one.
     part: (i, n) is the i-th part, of `batch_size` samples, of a batch that n processes share.
@@ -103,9 +104,12 @@ def batch(config: Config, dataset: Any, step: int, part: Tuple[int, int] = (0, 1
   mine = slice(index * config.batch_size, (index + 1) * config.batch_size)
   indices = batch_indices(len(dataset.train), config.batch_size * count, config.seed, step)[mine]
   raw = dataset.train[indices]
+  if config.form == 'image' and config.mirror:
+    flipped = np.random.RandomState([config.seed, step, 2]).randint(0, 2, config.batch_size * count)[mine] == 1
+    raw[flipped] = raw[flipped, :, ::-1]
   noise: Union[np.ndarray, np.uint16] = _MIDDLE
   if config.form == 'image' and config.dequantize:
-    # The third number separates this random stream from those that shuffle the epochs.
+    # The third number separates this random stream from the others of a step, and from those that shuffle the epochs.
     shape = (config.batch_size * count,) + raw.shape[1:]
     noise = np.random.RandomState([config.seed, step, 1]).randint(0, 65536, shape, np.uint16)[mine]
   return Batch(encode(config, raw, noise), None if dataset.train_labels is None else dataset.train_labels[indices])

@@ -1,13 +1,14 @@
 """load: the data set that a config names, as arrays or as a collection too large for memory. No TensorFlow here."""
 
+import dataclasses
 import hashlib
 import os
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from wgan_tf1.config import Config, class_numbers
-from wgan_tf1.data import arrays, folders, lsun, points, text
+from wgan_tf1.config import Config, class_numbers, class_words
+from wgan_tf1.data import arrays, folders, lsun, own_arrays, points, text
 from wgan_tf1.data.downloads import Missing
 from wgan_tf1.errors import UserError, warn
 
@@ -16,17 +17,18 @@ class Dataset(NamedTuple):
   """Samples to train on, and held-out samples.
 
   `train` and `validation` have a length, and an int array [n] as index returns raw samples: uint8 images
-  [n, H, W, C], uint16 tokens [n, L] or float32 points [n, 2]. They are arrays, except for 'folder' and 'lsun', where
-  they are `folders.Images`, which decode images when they are indexed.
+  [n, H, W, C], uint16 tokens [n, L] or float32 points [n, 2]. They are arrays, except for 'folder', 'idx' and 'lsun',
+  where they are `collection.Images`, which decode images when they are indexed.
   """
 
   name: str  # a key of `DATASETS`
   train: Any
   validation: Any
-  train_labels: Optional[np.ndarray]  # int32 [N], or None
+  train_labels: Optional[np.ndarray]  # int32 [N], or None; from 0, and without gaps if classes are wanted
   validation_labels: Optional[np.ndarray]
   vocabulary: Optional[str]  # of a text: character i is token i
   fingerprint: str  # hexadecimal; differs if the training data differ
+  class_names: Optional[Tuple[str, ...]] = None  # in the order of the labels, if classes are wanted
 
 
 def _path(config, name):
@@ -50,52 +52,81 @@ def _hash(*loaded):
   return digest.hexdigest()
 
 
+def _wants_classes(config):
+  return config.class_count is not None or config.classes is not None
+
+
 def _only_classes(loaded, config, name):
   """Returns the `Arrays` of the classes in `config.classes`.
 
   Raises:
     UserError: if there are no images of one of them.
   """
-  wanted = class_numbers(config.classes)
-  for labels, part in ((loaded.train_labels, 'training'), (loaded.validation_labels, 'held-out')):
-    present = np.unique(labels).tolist()
-    absent = [label for label in wanted if label not in present]
-    if absent:
-      raise UserError(
-        'classes=%s: %s has no %s images of class %d. Its classes are %s'
-        % (config.classes, name, part, absent[0], ', '.join(map(str, present)))
-      )
+  wanted = class_numbers(config.classes, loaded.class_names)
+  present = np.unique(loaded.validation_labels).tolist()
+  absent = [label for label in wanted if label not in present]
+  if absent:
+    others = class_words([loaded.class_names[label] for label in present])
+    raise UserError(
+      'classes=%s: %s has no held-out images of class %s. %s'
+      % (config.classes, name, loaded.class_names[absent[0]], 'Those with some are ' + others if others else 'Add some')
+    )
   train = np.isin(loaded.train_labels, wanted)
   validation = np.isin(loaded.validation_labels, wanted)
+  return loaded._replace(
+    train=loaded.train[train], train_labels=loaded.train_labels[train],
+    validation=loaded.validation[validation], validation_labels=loaded.validation_labels[validation],
+  )  # fmt: skip
+
+
+def _numbered(loaded, config, name):
+  """Returns `Arrays` whose classes are numbered from 0, so that each number has training images, and named.
+
+  Raises:
+    UserError: if a class has held-out images only.
+  """
+  values = np.unique(loaded.train_labels)
+  known = loaded.class_names or ()
+  names = tuple(known[v] if v < len(known) else str(v) for v in values.tolist())
+  unknown = sorted(set(np.unique(loaded.validation_labels).tolist()) - set(values.tolist()))
+  if unknown and config.classes is None:
+    raise UserError('%s has held-out images of class %d, but no training images of it. Add some' % (name, unknown[0]))
+  validation = np.isin(loaded.validation_labels, values)
   return arrays.Arrays(
-    loaded.train[train], loaded.validation[validation], loaded.train_labels[train], loaded.validation_labels[validation]
-  )
+    loaded.train, loaded.validation[validation], np.searchsorted(values, loaded.train_labels).astype(np.int32),
+    np.searchsorted(values, loaded.validation_labels[validation]).astype(np.int32), names,
+  )  # fmt: skip
 
 
-def _images(config, name, loaded, how):
-  """Returns the `Dataset` of images in memory: the wanted classes, at the wanted size; see `arrays.fit` for `how`."""
+def _images(config, name, loaded):
+  """Returns the `Dataset` of images in memory: the wanted classes, at the wanted size."""
+  wanted = _wants_classes(config)
+  values = loaded.train_labels  # as they are in the files, and so in the fingerprints of earlier versions
+  if wanted:
+    loaded = _numbered(loaded, config, name)
   if config.classes is not None:
+    values = values[np.isin(loaded.train_labels, class_numbers(config.classes, loaded.class_names))]
     loaded = _only_classes(loaded, config, name)
   # Hashed before they are resized, because the result of Pillow's resizing may depend on its version.
-  fingerprint = _hash(*(array for array in (loaded.train, loaded.train_labels) if array is not None))
-  fitted = [arrays.fit(i, config.image_size, config.image_channels, how) for i in (loaded.train, loaded.validation)]
-  return Dataset(name, *fitted, loaded.train_labels, loaded.validation_labels, None, fingerprint)
+  fingerprint = _hash(*(array for array in (loaded.train, values) if array is not None))
+  size, channels, how = config.image_size, config.image_channels, config.image_fit
+  fitted = [arrays.fit(images, size, channels, how) for images in (loaded.train, loaded.validation)]
+  labels = loaded.train_labels, loaded.validation_labels
+  return Dataset(name, *fitted, *labels, None, fingerprint, loaded.class_names if wanted else None)
 
 
 def _load_idx_set(config, name):
   # Labels are read only if needed, so that the two files of images are enough to train.
-  with_labels = config.classes is not None or config.class_count is not None
-  loaded = arrays.read_idx_set(name, os.path.join(config.data_dir, name), with_labels)
-  return _images(config, name, loaded, config.image_fit)
+  folder = os.path.join(config.data_dir, name)
+  return _images(config, name, arrays.read_idx_set(name, folder, _wants_classes(config)))
 
 
 def _load_digits(config, name):
-  return _images(config, name, arrays.read_digits(), config.image_fit)
+  return _images(config, name, arrays.read_digits())
 
 
 def _load_cifar10(config, name):
-  loaded = arrays.read_cifar10(os.path.join(config.data_dir, name))
-  return _images(config, name, loaded, config.image_fit)
+  return _images(config, name, arrays.read_cifar10(os.path.join(config.data_dir, name)))
 
 
 def _load_points(config, name):
@@ -105,18 +136,45 @@ def _load_points(config, name):
   return Dataset(name, loaded.train, loaded.validation, None, None, None, hashlib.md5(name.encode()).hexdigest())
 
 
+def _fit(config):
+  return config.image_size, config.image_channels, config.image_fit, config.image_memory_mb
+
+
+def _of_collections(name, train, validation, fingerprint):
+  """Returns the `Dataset` of two `Images`.
+
+  Raises:
+    UserError: if no image of a class can be decoded.
+  """
+  for number in np.unique(train.labels) if train.labels is not None else ():
+    if not any(train.readable(i) for i in np.flatnonzero(train.labels == number)):
+      train.refuse_class(number)
+  return Dataset(
+    name, train, validation, train.labels, validation.labels, None, fingerprint, class_names=train.class_names
+  )
+
+
 def _load_folder(config, name):
-  train, validation, fingerprint = folders.load(_path(config, name), config.image_size, config.image_channels)
-  return Dataset(name, train, validation, None, None, None, fingerprint)
+  path = _path(config, name)
+  wanted = _wants_classes(config), config.classes
+  if os.path.isfile(path) and path.lower().endswith(own_arrays.SUFFIXES):
+    return _of_collections(name, *own_arrays.load(path, _fit(config), *wanted))
+  return _of_collections(name, *folders.load(path, *_fit(config), *wanted))
+
+
+def _load_idx(config, name):
+  return _of_collections(
+    name, *own_arrays.load_idx(_path(config, name), _fit(config), _wants_classes(config), config.classes)
+  )
 
 
 def _load_lsun(config, name):
-  train, validation, fingerprint = lsun.load(_path(config, name), config.image_size, config.image_channels)
-  return Dataset(name, train, validation, None, None, None, fingerprint)
+  return _of_collections(name, *lsun.load(_path(config, name), *_fit(config)))
 
 
 def _load_text(config, name):
-  tokens, vocabulary = text.read(_path(config, name), config.text_length, config.vocabulary)
+  split = config.long_lines == 'split'
+  tokens, vocabulary = text.read(_path(config, name), config.text_length, config.vocabulary, split)
   train, validation = arrays.hold_out(tokens, 10, len(tokens))
   return Dataset(name, train, validation, None, None, vocabulary, _hash(train, np.array(vocabulary)))
 
@@ -129,6 +187,7 @@ DATASETS: Dict[str, Callable[[Config, str], Dataset]] = {
   'cifar10': _load_cifar10,
   'lsun': _load_lsun,
   'folder': _load_folder,
+  'idx': _load_idx,
   'text': _load_text,
   '8gaussians': _load_points,
   '25gaussians': _load_points,
@@ -138,14 +197,21 @@ DATASETS: Dict[str, Callable[[Config, str], Dataset]] = {
 _FALLBACK_WORDS = {'digits': "scikit-learn's 1,797 digits, redrawn as 28x28,"}
 
 
-def _check_labels(config, dataset):
-  if config.class_count is not None:
-    highest = max(int(dataset.train_labels.max()), int(dataset.validation_labels.max()))
-    if highest >= config.class_count:
-      raise UserError(
-        'class_count=%d: must be greater than %d, the highest label of dataset=%s'
-        % (config.class_count, highest, dataset.name)
-      )
+def _check_classes(config, dataset):
+  if config.class_count is not None and len(dataset.class_names) < 2:
+    raise UserError(
+      'dataset=%s has images of one class, %s. A class-conditional preset needs at least two'
+      % (dataset.name, dataset.class_names[0])
+    )
+
+
+def found(config: Config, dataset: Dataset) -> Config:
+  """Returns `config` with what its data decide: the vocabulary of a text, the number and the names of classes."""
+  names = dataset.class_names
+  if names is not None:
+    count = None if config.class_count is None else len(names)
+    config = dataclasses.replace(config, class_names='/'.join(names), class_count=count)
+  return dataclasses.replace(config, vocabulary=dataset.vocabulary)
 
 
 def restoring(name: str) -> str:
@@ -158,19 +224,18 @@ def restoring(name: str) -> str:
 def load(config: Config) -> Dataset:
   """Loads the data set that a config names.
 
-  Images in memory are resized to `image_size` as `image_fit` says. Images of 'folder' and 'lsun' are always cropped
-  and resized.
+  Images are fitted to `image_size` as `image_fit` says.
 
   Args:
     config: its fields dataset, fallback_dataset, data_dir, data_path, classes, class_count, image_size,
-      image_channels, image_fit, text_length and vocabulary are used.
+      image_channels, image_fit, image_memory_mb, text_length, long_lines and vocabulary are used.
 
   Returns:
     A `Dataset`; neither of its parts is empty. If `fallback_dataset` was used, after a warning, `name` says so.
 
   Raises:
     UserError: if the files are damaged; if they are neither on the disk nor can be downloaded, and there is no
-      `fallback_dataset`; if `classes` names a class that does not exist, or `class_count` is too small for the labels.
+      `fallback_dataset`; if `classes` names a class that does not exist, or the data have no classes.
   """
   try:
     dataset = DATASETS[config.dataset](config, config.dataset)
@@ -183,5 +248,5 @@ def load(config: Config) -> Dataset:
       % (config.dataset.upper().replace('_', '-'), _FALLBACK_WORDS.get(name, name))
     )
     dataset = DATASETS[name](config, name)
-  _check_labels(config, dataset)
+  _check_classes(config, dataset)
   return dataset

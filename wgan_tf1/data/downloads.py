@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import io
 import os
+import shlex
 import urllib.parse
 import urllib.request
 import zlib
@@ -51,7 +52,10 @@ def read_checked(folder: str, name: str, md5: str) -> Optional[bytes]:
         _check_md5(content, name, md5)
         return content
       except (OSError, EOFError, zlib.error, ValueError) as e:
-        raise UserError('%s cannot be used (%s). Delete it to download it again' % (path, e)) from e
+        raise UserError(
+          '%s is not the published file (%s). To download that, move this file elsewhere. To train on images of your '
+          'own in this format, use --dataset=idx --data_path=%s' % (path, e, shlex.quote(folder))
+        ) from e
   return None
 
 

@@ -15,7 +15,7 @@ from typing import Any, Tuple
 
 import numpy as np
 
-from wgan_tf1.data import folders
+from wgan_tf1.data.collection import Images, split
 from wgan_tf1.data.downloads import Missing
 from wgan_tf1.errors import UserError
 
@@ -114,7 +114,7 @@ def environment(path: str) -> Tuple[Any, np.ndarray]:
   return _open(path), np.load(io.BytesIO(child.stdout), allow_pickle=False)
 
 
-def _images(path, size, channels):
+def _images(path, fit):
   """Returns (the environment's keys, a function that makes `Images` of such keys)."""
   opened, keys = environment(os.path.realpath(path))
   if not len(keys):
@@ -127,7 +127,7 @@ def _images(path, size, channels):
   def name(key):
     return '%s of %s' % (key[:-1].decode('ascii', 'backslashreplace'), path)
 
-  return keys, lambda some: folders.Images(some, read, name, size, channels)
+  return keys, lambda some: Images(some, read, name, *fit)
 
 
 def _find(folder):
@@ -148,15 +148,14 @@ def _find(folder):
   return os.path.join(folder, names[0])
 
 
-def load(folder: str, size: int, channels: int) -> Tuple[folders.Images, folders.Images, str]:
+def load(folder: str, size: int, channels: int, how: str = 'crop', memory_mb: int = 0) -> Tuple[Images, Images, str]:
   """Opens LSUN's published LMDB environments, or similar ones: the keys are arbitrary, the values are image files.
 
   The *_val_lmdb next to the *_train_lmdb is held out. Without it every 50th image, at most 1,000, is held out.
 
   Args:
     folder: directory with one *_train_lmdb, or an environment itself.
-    size: height and width to crop and resize to, in pixels.
-    channels: 1 for grey or 3 for RGB.
+    size, channels, how, memory_mb: as for `Images`.
 
   Returns:
     (train, validation, fingerprint): two `Images`, and a hash of the training environment's keys.
@@ -165,14 +164,14 @@ def load(folder: str, size: int, channels: int) -> Tuple[folders.Images, folders
     Missing: if there is no environment.
     UserError: if there are several, if one is damaged or empty, or if the package `lmdb` is not installed.
   """
-  train_path = _find(folder)
+  train_path, fit = _find(folder), (size, channels, how, memory_mb)
   validation_path = train_path[: -len('train_lmdb')] + 'val_lmdb' if train_path.endswith('_train_lmdb') else None
-  keys, make = _images(train_path, size, channels)
+  keys, make = _images(train_path, fit)
   if validation_path and os.path.exists(validation_path):
-    validation_keys, make_validation = _images(validation_path, size, channels)
+    validation_keys, make_validation = _images(validation_path, fit)
     train, validation = make(keys), make_validation(validation_keys)
   else:
-    train, validation = folders.split(make(keys), 50, 1000)
+    train, validation = split(make(keys), 50, 1000)
   return train, validation, hashlib.md5(keys.tobytes()).hexdigest()
 
 
