@@ -17,7 +17,7 @@ from typing import Any, Dict, List, Sequence
 
 from absl import flags
 
-from benchmarks import throughput
+from benchmarks import processes, throughput
 from wgan_tf1 import config as configs
 from wgan_tf1 import console
 
@@ -83,8 +83,7 @@ def measure(
 def _in_own_process(point: Point) -> Dict[str, float]:
   """Returns what `measure` returns, in a new process."""
   command = [sys.executable, '-m', 'benchmarks.cost', '--point=' + json.dumps(point), '--steps=%d' % FLAGS.steps]
-  done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-  return json.loads(done.stdout)
+  return processes.measured(command)
 
 
 def series(quick: bool, clock: str = 'wall') -> Dict[str, List[Point]]:

@@ -21,6 +21,7 @@ import wgan_tf1
 from wgan_tf1 import config as configs
 from wgan_tf1.config import Config
 from wgan_tf1.errors import UserError, one_line
+from wgan_tf1.progress import progress as progress  # for the scripts; the package imports it from there
 
 _SAMPLES = {'image': 'images', 'text': 'lines', 'points': 'points'}
 _PASTED = {'run_dir', 'watch'}  # lines that are copied whole
@@ -36,45 +37,111 @@ def _encode_name(error: Any) -> Any:
     return codecs.lookup_error('backslashreplace')(error)
 
 
+class _Lasting:
+  """A standard stream that never fails: what cannot be written is dropped, and `failure` has the first reason."""
+
+  def __init__(self, stream: Any):
+    """None, a stream that was closed before Python started, becomes one that nothing can be written to."""
+    self._stream = open(os.devnull) if stream is None else stream
+    self.failure: Optional[OSError] = None
+
+  def write(self, text: str) -> int:
+    with self._noted():
+      self._stream.write(text)
+    return len(text)
+
+  def flush(self) -> None:
+    with self._noted():
+      self._stream.flush()
+
+  def end(self) -> None:
+    """Drops what is still in the buffer of a stream that failed, or Python would complain about it at its exit."""
+    self.flush()
+    if self.failure:
+      with contextlib.suppress(OSError), open(os.devnull, 'wb') as null:  # a test's stream may have no descriptor
+        os.dup2(null.fileno(), self._stream.fileno())
+
+  @contextlib.contextmanager
+  def _noted(self) -> Iterator[None]:
+    try:
+      yield
+    except OSError as e:
+      self.failure = self.failure or e
+
+  def __getattr__(self, name: str) -> Any:
+    return getattr(self._stream, name)
+
+
+def output_failed() -> bool:
+  """Tells whether something that was printed could not be written, so that more results would be drawn for nobody."""
+  return getattr(sys.stdout, 'failure', None) is not None
+
+
+def _open_descriptors() -> None:
+  """Opens the standard descriptors that are closed: a file of ours would get the number that TensorFlow writes to."""
+  for number in range(3):
+    try:
+      os.fstat(number)
+    except OSError:
+      os.open(os.devnull, os.O_RDONLY)  # gets the lowest number that is free
+
+
 def run(main: Callable[[], Optional[int]], groups: Optional[Dict[str, List[str]]] = None) -> None:
-  """Parses the flags, runs `main()`, and exits with the status that it returns; None is 0.
+  """Parses the flags, runs `main()`, and exits with the status that it returns, whatever happened to its output.
+
+  None is 0 if standard output could be written. `main` never fails because it could not: what it prints is dropped.
 
   --help shows the script's docstring and its flags, in `groups`, {heading: names of flags}; None is one group.
 
-  Exits 0 after --help and --version; 2 after a bad flag or a `UserError`, whose message goes to standard error as one
-  line; 130 after a Ctrl-C that `main` did not handle; 141 if standard output was closed. Other exceptions keep their
-  traceback.
+  Exits 0 after --help and --version; 2 after a bad flag, a `UserError` or results that could not be printed, with one
+  line on standard error; 130 after a Ctrl-C that `main` did not handle; 141, silently, if the reader of the results
+  closed them, as `| head` does. Other exceptions keep their traceback.
   """
+  _open_descriptors()
   codecs.register_error(_encode_name.__name__, _encode_name)
   if sys.stdout is not None:  # it was closed
     sys.stdout.reconfigure(errors=_encode_name.__name__)  # type: ignore[union-attr]
+  output, errors = _Lasting(sys.stdout), _Lasting(sys.stderr)
+  with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):  # type: ignore[type-var]
+    try:
+      sys.exit(_status(main, groups or {}, output))
+    finally:
+      output.end()
+      errors.end()
+
+
+def _status(main: Callable[[], Optional[int]], groups: Dict[str, List[str]], output: _Lasting) -> int:
+  """Does what `run` says, and returns the exit status."""
   app.define_help_flags()
   flags.DEFINE_boolean('version', False, 'print the version, and do nothing else.', module_name=sys.argv[0])
-  if {'-h', '-help', '--help'} & set(sys.argv[1:]):  # absl itself would exit with status 1
-    print(_help(groups or {}))
-    sys.exit(0)
-  if {'-version', '--version'} & set(sys.argv[1:]):
-    print('wgan_tf1 %s' % wgan_tf1.__version__)
-    sys.exit(0)
   try:
-    unparsed = flags.FLAGS(sys.argv)[1:]
-    if unparsed:
-      raise UserError('%r is not a flag; see --help' % unparsed[0])
-    status = main()
-    sys.stdout.flush()  # a closed standard output raises here, not at the interpreter's exit
-    sys.exit(status)
+    if {'-h', '-help', '--help'} & set(sys.argv[1:]):  # absl itself would exit with status 1
+      print(_help(groups))
+    elif {'-version', '--version'} & set(sys.argv[1:]):
+      print('wgan_tf1 %s' % wgan_tf1.__version__)
+    else:
+      unparsed = flags.FLAGS(sys.argv)[1:]
+      if unparsed:
+        raise UserError('%r is not a flag; see --help' % unparsed[0])
+      status = main()
+      if status is not None:
+        return status
+    output.flush()
+    if output.failure is None:
+      return 0
+    if isinstance(output.failure, BrokenPipeError):  # `| head` has read enough
+      return 141
+    reason = output.failure.strerror or 'it is closed'
+    message = 'standard output cannot be written: %s. Redirect it elsewhere' % reason
   except flags.Error as e:
     message = '%s; see --help' % str(e).replace('\n', ' ').rstrip('.')
   except UserError as e:
     message = str(e)
-  except BrokenPipeError:  # `| head` has read enough
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again at its exit
-    sys.exit(141)
   except KeyboardInterrupt:
     print('\n%s: interrupted' % sys.argv[0], file=sys.stderr)
-    sys.exit(130)
+    return 130
   print('%s: %s' % (sys.argv[0], one_line(message)), file=sys.stderr)
-  sys.exit(2)
+  return 2
 
 
 def _help(groups: Dict[str, List[str]]) -> str:
@@ -130,7 +197,8 @@ def quiet_tensorflow() -> Iterator[None]:
       yield
     except BaseException:
       notices.seek(0)
-      os.write(standard_error, notices.read())
+      with contextlib.suppress(OSError):  # standard error may be closed
+        os.write(standard_error, notices.read())
       raise
     finally:
       os.dup2(standard_error, 2)
@@ -196,6 +264,8 @@ def opening_block(trainer: Any) -> str:
     ('optimizer', '%s, learning rates %g (generator) and %g (critic)%s'
      % (config.optimizer, *rates, _constraint(config))),
   ]  # fmt: skip
+  if config.init_from is not None and trainer.global_step == 0:
+    lines.append(('weights', 'of %s, generator step %s' % (config.init_from, config.init_step)))
   paper = configs.VARIANTS[config.variant]['learning_rate']
   if strategy.chief:
     if config.variant == 'clip' and rates != (paper, paper):

@@ -7,25 +7,16 @@ PyTorch is measured in each of its settings (as it is, channels last, compiled),
 
 import json
 import os
-import subprocess
 import sys
-from typing import Any, Dict, List, Tuple
+from typing import Dict, List, Tuple
 
 from absl import flags
 
+from benchmarks import processes
 from wgan_tf1 import console
-from wgan_tf1.errors import UserError
 
 FLAGS = flags.FLAGS
 SETTINGS: List[Tuple[str, ...]] = [(), ('--channels_last',), ('--channels_last', '--compile')]
-
-
-def _json(command: List[str]) -> Dict[str, Any]:
-  """Returns the last line that a command prints, as JSON. Earlier lines may be of downloads."""
-  done = subprocess.run(command, capture_output=True, text=True)
-  if done.returncode:
-    raise UserError('%s failed: %s' % (' '.join(command), (done.stderr.strip().splitlines() or ['?'])[-1]))
-  return json.loads(done.stdout.splitlines()[-1])
 
 
 def compare(preset: str, variant: str) -> None:
@@ -44,11 +35,11 @@ def compare(preset: str, variant: str) -> None:
   peaks: List[float] = []
   theirs: Dict[Tuple[str, ...], List[float]] = {s: [] for s in settings}
   for _ in range(FLAGS.rounds):
-    measured = _json(ours)
+    measured = processes.measured(ours)
     mine.append(measured['best'])
     peaks.append(measured['peak'])
     for s in settings:
-      theirs[s].append(_json([*peer, *s])['best'])
+      theirs[s].append(processes.measured([*peer, *s])['best'])
   best = min(theirs, key=lambda s: min(theirs[s]))
   share = measured['flops'] / min(mine) / max(peaks)
   print(

@@ -1,13 +1,15 @@
 import json
+import sys
 import types
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from benchmarks import cost, throughput
+from benchmarks import cost, processes, throughput
 from tests.helpers.checkpoints import assert_same_variables, variables
-from tests.helpers.processes import ROOT, run
+from tests.helpers.errors import user_error
+from tests.helpers.processes import ROOT, run, run_here
 from wgan_tf1 import config as configs
 from wgan_tf1 import training
 
@@ -67,6 +69,27 @@ def test_a_point_of_the_table():
   steps = 5 * measured['critic_seconds'] + measured['generator_seconds']
   np.testing.assert_allclose(measured['seconds'], steps)
   assert 0 < measured['best'] <= measured['seconds']
+
+
+def test_notices_among_the_results_of_a_process_are_ignored():
+  """A download's notice on standard output was once taken for the measurement."""
+  for printed in ('downloading\n{"a": 1}\n', '{"a": 0}\n{"a": 1}\n{ a notice\n3\n'):
+    assert processes.measured([sys.executable, '-c', 'print(%r)' % printed]) == {'a': 1}
+  with user_error('printed no results'):
+    processes.measured([sys.executable, '-c', 'print(1)'])
+  with user_error('failed: ZeroDivisionError'):
+    processes.measured([sys.executable, '-c', '1 / 0'])
+
+
+def test_the_comparison_reads_both_processes(tmp_path, monkeypatch):
+  other = tmp_path / 'python'
+  other.write_text('#!/bin/sh\necho downloading\necho \'{"best": 2.0, "peak": 8e9, "flops": 4e9}\'\necho a notice\n')
+  other.chmod(0o755)
+  monkeypatch.setattr(sys, 'executable', str(other))
+  flags = ['--torch_python=%s' % other, '--presets=toy-8gaussians', '--variants=gp', '--rounds=1']
+  out, err = run_here(tmp_path, 'benchmarks/peers/compare.py', *flags)
+  assert err == '' and out.startswith('toy-8gaussians  gp    fp32  ours 2.000 s  torch 2.000 s')
+  assert out.endswith('ratio 1.00, 25 % of peak\n') and out.count('\n') == 1
 
 
 def test_every_point_is_a_run():
