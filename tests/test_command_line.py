@@ -236,13 +236,14 @@ def test_samples_are_drawn_from_a_run(whole):
   out, err = run_here(folder, 'sample.py', '--run_dir=' + run)
   path = os.path.join(run, 'samples', '20-seed0.png')
   assert path in out and err == ''
-  assert Image.open(str(folder / path)).size == (274, 274)
-  run_here(folder, 'sample.py', '--run_dir=' + run, '--seed=1', '--rows=2', '--columns=3', '--out=new/grid.png')
+  assert Image.open(str(folder / path)).size == (3 * 274, 3 * 274)  # at least 600 pixels wide
+  flags = '--run_dir=%s --rows=2 --scale=1 ' % run
+  run_here(folder, 'sample.py', *(flags + '--seed=1 --columns=3 --output=new/grid.png').split())
   grid = np.asarray(Image.open(str(folder / 'new' / 'grid.png')))
   assert grid.shape == (2 * 34 + 2, 3 * 34 + 2)
   out, _ = run_here(folder, 'sample.py', '--run_dir=' + run, '--checkpoint_step=15')
   assert 'Generator step 15' in out and (folder / run / 'samples' / '15-seed0.png').exists()
-  run_here(folder, 'sample.py', '--run_dir=' + run, '--interpolate', '--rows=2', '--columns=9', '--out=walk.png')
+  run_here(folder, 'sample.py', *(flags + '--interpolate --columns=9 --output=walk.png').split())
   walk = np.asarray(Image.open(str(folder / 'walk.png')), float)[2:34, 2:].reshape(32, 9, 34)[:, :, :32]
   steps = [np.abs(walk[:, i + 1] - walk[:, i]).mean() for i in range(8)]
   assert max(steps) < np.abs(walk[:, 8] - walk[:, 0]).mean()  # each step is shorter than the whole way
@@ -257,7 +258,7 @@ def test_sampling_mistakes_are_one_line(whole, tmp_path):
   )
   assert 'rows' in refused(tmp_path, 'sample.py', run, '--rows=0', here=True)
   (tmp_path / 'file').write_text('in the way')
-  assert 'out=file/x.png' in refused(tmp_path, 'sample.py', run, '--out=file/x.png', here=True)
+  assert 'output=file/x.png' in refused(tmp_path, 'sample.py', run, '--output=file/x.png', here=True)
 
 
 def _make_text(tmp_path):

@@ -13,13 +13,13 @@ ABOVE_THE_PACKAGE = {'experiments', 'benchmarks', 'tools', 'tests', 'train', 'sa
 
 # Modules or rooms of the package -> modules or rooms that they may import. All may import wgan_tf1, for its version.
 _GRAPH = 'config errors kernels layers networks losses optimizers inputs distributed.towers'
-_RUN = 'errors files images presets config data kernels layers networks losses optimizers inputs graph runs'
-_RUN += ' distributed sampling summaries evaluation curve'
+_RUN = 'errors files images presets progress config data kernels layers networks losses optimizers inputs graph runs'
+_RUN += ' distributed latents outputs sampling summaries evaluation curve'
 ALLOWED = {
-  'errors files images presets': 'errors',
+  'errors files images presets progress': 'errors',
   'config': 'errors presets',
-  'data': 'config errors files data',
-  'evaluation.metrics evaluation.distances evaluation.published': 'errors evaluation.metrics',
+  'data': 'config errors files progress data',
+  'evaluation.metrics evaluation.distances evaluation.neighbours evaluation.published': 'errors evaluation.metrics',
   'kernels': 'config errors kernels',
   'layers': 'kernels',
   'networks': 'config errors kernels layers networks',
@@ -28,13 +28,16 @@ ALLOWED = {
   'graph': _GRAPH,
   'runs': 'config errors files runs',
   'distributed': 'config errors distributed',
-  'console': 'config errors',
+  'console': 'config errors progress',
   'curve': 'config errors files',
+  'latents': 'errors',
+  'outputs': 'errors files images',
   'sampling summaries evaluation recording': _RUN,
   'training': _RUN + ' recording console',
 }
-WITHOUT_TENSORFLOW = 'errors files images presets config data evaluation.metrics evaluation.distances '
-WITHOUT_TENSORFLOW += 'evaluation.published distributed.tf_config curve'
+WITHOUT_TENSORFLOW = 'errors files images presets progress config data evaluation.metrics '
+WITHOUT_TENSORFLOW += 'evaluation.distances evaluation.neighbours evaluation.published evaluation.references '
+WITHOUT_TENSORFLOW += 'evaluation.image_sets distributed.tf_config curve latents outputs'
 
 
 _parse = functools.lru_cache(maxsize=None)(ast.parse)

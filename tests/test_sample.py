@@ -33,11 +33,13 @@ DRAWN = {
   'acgan': '--run_dir=acgan',
   'acgan class': '--run_dir=acgan --class=5 --rows=2 --columns=3 --checkpoint_step=1',
   'acgan interpolation': '--run_dir=acgan --interpolate --columns=4 --seed=2',
-  'norm': '--run_dir=norm --rows=2 --columns=35 --out=new/norm.png',
-  'text': '--run_dir=text --count=70',
-  'text interpolation': '--run_dir=text --interpolate --rows=3 --columns=5 --out=new/lines.txt',
+  'norm': '--run_dir=norm --rows=2 --columns=35 --output=new/norm.png --scale=1',
+  'text': '--run_dir=text --num_images=70',
+  'text interpolation': '--run_dir=text --interpolate --rows=3 --columns=5 --output=new/lines.txt',
   'toy': '--run_dir=toy --seed=3',
-  'fixed': '--run_dir=fixed --count=300 --out=fixed.png',
+  'fixed': '--run_dir=fixed --num_images=300 --output=fixed.png',
+  'toy array': '--run_dir=toy --num_images=100 --output=points.npz',
+  'acgan gif': '--run_dir=acgan --interpolate --columns=3 --output=walk.gif',
   'acgan export': '--run_dir=acgan --export=models/acgan',
   'text export': '--run_dir=text --export=models/text/',
   'toy export': '--run_dir=toy --export=empty --checkpoint_step=1',
@@ -125,35 +127,38 @@ def loaded(request, _loaded):
 
 
 def _generate(runs, name, latents, labels=None, step=None):
-  _, samples = sampling.generate(config.load(str(runs / name)), latents, labels, step)
-  return np.stack(samples) if name != 'text' else samples
+  return sampling.generate(config.load(str(runs / name)), latents, labels, step)[1]
 
 
 def _latents(count, seed=0):
   return np.random.RandomState(seed).normal(size=[count, 128])
 
 
-def _read(path):
-  return np.asarray(Image.open(str(path)))
+def _read(path, scale=1):
+  """Returns the pixels of a picture, each of which is `scale` pixels wide and high."""
+  pixels = np.asarray(Image.open(str(path)))
+  small = pixels[::scale, ::scale]
+  assert (small.repeat(scale, axis=0).repeat(scale, axis=1) == pixels).all()
+  return small
 
 
 def test_classes_have_a_column_each(runs, drawn):
   assert drawn['acgan'] == 'Generator step 2: 24 images in acgan/samples/2-seed0.png\n'
   expected = _generate(runs, 'acgan', _latents(24), [0, 3, 5] * 8)
-  assert (_read(runs / 'acgan/samples/2-seed0.png') == images.grid(expected, 3)).all()
+  assert (_read(runs / 'acgan/samples/2-seed0.png', 6) == images.grid(expected, 3)).all()
   assert (_generate(runs, 'acgan', _latents(24), [5, 0, 3] * 8) != expected).any(axis=(1, 2, 3)).all()
 
 
 def test_one_class_alone_at_an_earlier_step(runs, drawn):
   assert drawn['acgan class'] == 'Generator step 1: 6 images in acgan/samples/1-seed0-class5.png\n'
   expected = images.grid(_generate(runs, 'acgan', _latents(6), [5] * 6, 1), 3)
-  assert (_read(runs / 'acgan/samples/1-seed0-class5.png') == expected).all()
+  assert (_read(runs / 'acgan/samples/1-seed0-class5.png', 6) == expected).all()
 
 
 def test_an_interpolation_stays_in_its_class(runs, drawn):
   assert '12 images in acgan/samples/2-seed2-interpolation.png' in drawn['acgan interpolation']
   start, end = np.random.RandomState(2).normal(size=[2, 3, 128])
-  grid = _read(runs / 'acgan/samples/2-seed2-interpolation.png')
+  grid = _read(runs / 'acgan/samples/2-seed2-interpolation.png', 5)
   cells = grid[2:, 2:].reshape(3, 34, 4, 34, 3)[:, :32, :, :32].transpose(0, 2, 1, 3, 4).astype(int)
   for column, latents in ((0, start), (3, end)):
     assert np.abs(cells[:, column] - _generate(runs, 'acgan', latents, [0, 3, 5])).max() <= 1
@@ -218,6 +223,28 @@ def test_points_are_plotted(runs, drawn):
   for path in (runs / 'toy/samples/2-seed3.png', runs / 'fixed.png'):
     colours = set(map(tuple, _read(path).reshape(-1, 3)))
     assert {(255, 127, 14), (44, 160, 44)} <= colours  # tab:orange, tab:green
+
+
+def test_points_are_saved_as_an_array(runs, drawn):
+  assert drawn['toy array'] == 'Generator step 2: 100 points in points.npz\n'
+  with np.load(str(runs / 'points.npz')) as archive:
+    points = archive['points']
+  assert points.dtype == np.float32 and archive.files == ['points']
+  expected = _generate(runs, 'toy', np.random.RandomState(0).normal(size=[100, 2]))
+  np.testing.assert_allclose(points, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_an_animated_walk_ends_where_the_row_of_a_grid_does(runs, drawn):
+  assert drawn['acgan gif'] == 'Generator step 2: 9 images in walk.gif\n'
+  start, end = np.random.RandomState(0).normal(size=[2, 3, 128])
+  with Image.open(str(runs / 'walk.gif')) as animation:
+    assert animation.n_frames == 4  # there, and back to the start
+    for frame, latents in ((0, start), (2, end)):
+      animation.seek(frame)
+      expected = images.grid(_generate(runs, 'acgan', latents, [0, 3, 5]), 2).astype(int)
+      scale = animation.size[0] // expected.shape[1]
+      shown = np.asarray(animation.convert('RGB'))[::scale, ::scale]
+      assert shown.shape == expected.shape and np.abs(shown - expected).mean() < 4  # in 256 colours
 
 
 @pytest.mark.parametrize('name, real_count', [('toy', 512), ('fixed', 3000)])
@@ -378,12 +405,38 @@ def test_served_text_is_that_of_decode_text():
     ('--run_dir=text --class=0', '--class=0: preset=text-char is not'),
     ('--run_dir=acgan --class=4', '--class=4: must be one of 0, 3, 5, the classes of acgan'),
     ('--run_dir=acgan --class=-1', '--class=-1: must be one of 0, 3, 5'),
+    ('--run_dir=acgan --class=shoe', '--class=shoe: must be one of 0, 3, 5'),
     ('--run_dir=toy --interpolate', '--interpolate has no effect on points'),
-    ('--run_dir=norm --count=3', '--count has no effect on images. Use --rows and --columns'),
-    ('--run_dir=text --interpolate --count=3', '--count has no effect with --interpolate'),
-    ('--run_dir=text --rows=3', '--rows has no effect on text. Use --count'),
-    ('--run_dir=toy --columns=3', '--columns has no effect on points. Use --count'),
-    ('--run_dir=text --count=0', 'count'),
+    ('--run_dir=text --interpolate --num_images=3', '--num_images has no effect with --interpolate'),
+    ('--run_dir=norm --rows=3 --num_images=3', '--num_images has no effect with --rows. Leave one of them out'),
+    ('--run_dir=text --rows=3', '--rows has no effect on text. Use --num_images'),
+    ('--run_dir=toy --columns=3', '--columns has no effect on points. Use --num_images'),
+    ('--run_dir=text --num_images=0', 'num_images'),
+    ('--run_dir=text --count=3 --num_images=3', '--count is the old name of --num_images. Leave it out'),
+    ('--run_dir=norm --out=a.bmp', 'output=a.bmp: the name must end with .png, .jpg, .jpeg, .webp, .gif, .npz, .npy'),
+    ('--run_dir=norm --output=none', 'output=none: the name must end with .png'),
+    ('--run_dir=norm --output=.png', 'output=.png: the name must end with .png'),
+    ('--run_dir=text --output=a.png', 'output=a.png: the name must end with .txt. Without --output, lines go to'),
+    ('--run_dir=toy --output=a.gif', 'output=a.gif: the name must end with .png, .jpg, .jpeg, .webp, .npz, .npy'),
+    ('--run_dir=toy --output=a/', 'output=a/: the name must end with .png'),
+    ('--run_dir=norm --output=norm/', 'output=norm/ already exists and is not an empty folder. Use another one'),
+    ('--run_dir=norm --output=lines.txt/', 'output=lines.txt/ already exists and is not an empty folder'),
+    ('--run_dir=norm --output=norm', 'output=norm cannot be written: it is a directory, not a file. Use a name that'),
+    ('--run_dir=norm --output=a.npy --scale=2', '--scale has no effect on .npy. Leave it out'),
+    ('--run_dir=text --scale=2', '--scale has no effect on lines'),
+    ('--run_dir=fixed --output=a.npy', 'its points can only be plotted'),
+    (
+      '--run_dir=norm --num_images=300000 --output=a.jpg',
+      'output=a.jpg: 16442 x 16442 pixels are too many. Draw fewer',
+    ),
+    ('--run_dir=norm --rows=100000', 'rows'),
+    ('--run_dir=norm --columns=600 --output=a.webp', 'output=a.webp: 18002 x 242 pixels are'),
+    ('--run_dir=text --timelapse', '--timelapse has no effect on text'),
+    ('--run_dir=norm --timelapse --seed=1', '--seed has no effect with --timelapse'),
+    ('--run_dir=norm --timelapse --output=a.png', 'output=a.png: the name must end with .gif, .webp'),
+    ('--run_dir=norm --latents=lines.txt --seed=1', '--seed has no effect with --latents'),
+    ('--run_dir=norm --latents=lines.txt', 'latents=lines.txt cannot be read'),
+    ('--run_dir=norm --latents=nothing.npy', 'latents=nothing.npy cannot be read: No such file'),
     ('--run_dir=fixed --export=model', 'it has no generator to export'),
     ('--run_dir=norm --export=norm', 'export=norm already exists'),
     ('--run_dir=norm --export=lines.txt', 'export=lines.txt already exists'),
@@ -397,26 +450,27 @@ def test_a_mistake_is_one_line(runs, flags, words):
   assert sorted(os.listdir(str(runs))) == before
 
 
-def test_out_follows_links_and_refuses_what_is_no_file(runs, tmp_path):
+def test_output_follows_links_and_refuses_what_is_no_file(runs, tmp_path):
   (tmp_path / 'link.png').symlink_to('grid.png')
   os.mkfifo(str(tmp_path / 'pipe'))
   (tmp_path / 'to_pipe').symlink_to('pipe')
-  out = '--out=%s' % (tmp_path / 'link.png')
-  run_here(runs, 'sample.py', '--run_dir=norm', '--rows=1', '--columns=2', out)
+  out = '--output=%s' % (tmp_path / 'link.png')
+  run_here(runs, 'sample.py', '--run_dir=norm', '--rows=1', '--columns=2', '--scale=1', out)
   assert (tmp_path / 'link.png').is_symlink() and _read(tmp_path / 'grid.png').shape[:2] == (30 + 2, 2 * 30 + 2)
   for path, kind in ((tmp_path / 'pipe', 'pipe'), (tmp_path / 'to_pipe', 'pipe'), ('/dev/stdout', 'device'),
                      ('/dev/null', 'device'), (tmp_path, 'directory')):  # fmt: skip
-    line = refused(runs, 'sample.py', '--run_dir=text', '--out=%s' % path, here=True)
-    assert (
-      'out=%s cannot be written: it is a %s, not a file. Name a file, or leave --out out for' % (path, kind) in line
+    line = refused(runs, 'sample.py', '--run_dir=text', '--output=%s' % path, here=True)
+    said = (
+      'output=%s cannot be written: it is a %s, not a file. Use a name that ends with .txt. Without --output, lines'
     )
+    assert said % (path, kind) in line
   assert (tmp_path / 'pipe').is_fifo() and (tmp_path / 'to_pipe').is_symlink()
 
 
 def test_what_is_found_late_is_refused_too(runs):
   before = sorted(os.listdir(str(runs)))
-  assert 'out=lines.txt/x cannot be written' in refused(
-    runs, 'sample.py', '--run_dir=text', '--out=lines.txt/x', here=True
+  assert 'output=lines.txt/x.txt cannot be written' in refused(
+    runs, 'sample.py', '--run_dir=text', '--output=lines.txt/x.txt', here=True
   )
   toy, norm = (config.load(str(runs / name)) for name in ('toy', 'norm'))
   for draw in (

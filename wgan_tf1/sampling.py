@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -14,9 +14,9 @@ from wgan_tf1.config import Config, sample_classes
 from wgan_tf1.data import batches, datasets, text
 from wgan_tf1.errors import UserError
 from wgan_tf1.graph import Graph, build_graph
+from wgan_tf1.latents import BATCH_SIZE
+from wgan_tf1.progress import progress
 from wgan_tf1.runs import checkpoints
-
-BATCH_SIZE = 64  # samples generated at once, however many are wanted
 
 
 class Model:
@@ -172,19 +172,17 @@ def plot_points(config: Config, latents: np.ndarray, checkpoint_step: Optional[i
     return step, points(model, real, latents)
 
 
-def generate(
-  config: Config, latents: np.ndarray, labels: Optional[Sequence[int]] = None, checkpoint_step: Optional[int] = None
-) -> Tuple[int, List[Union[str, np.ndarray]]]:
-  """Draws images or lines from a run.
+@contextlib.contextmanager
+def generator(config: Config, checkpoint_step: Optional[int] = None) -> Iterator[Tuple[int, Callable[..., Any]]]:
+  """Yields (generator step, draw) of a run, where draw(latents, labels) returns samples.
+
+  `draw` takes latents, float [N, Z], of which at most `BATCH_SIZE` are used at once, and labels, int [N], the classes
+  of a class-conditional run, else None. It returns uint8 [N, H, W, C] of images, a list of N str of text, float32
+  [N, 2] of points.
 
   Args:
-    config: as a run directory has it, of images or of text.
-    latents: float [N, Z].
-    labels: int [N], the classes of a class-conditional run; else None.
+    config: as a run directory has it.
     checkpoint_step: generator step to draw at; None is the newest.
-
-  Returns:
-    (generator step, list of N samples: uint8 [H, W, C], or str).
 
   Raises:
     UserError: if there is no such checkpoint, or it cannot be read.
@@ -192,17 +190,43 @@ def generate(
   with tf.Graph().as_default(), tf.Session() as session:
     sampler = build_sampler(config)
     step = _restore(session, tf.train.Saver(sampler.variables), config, checkpoint_step)
-    samples: List[Union[str, np.ndarray]] = []
-    for i in range(0, len(latents), BATCH_SIZE):
-      feed: Dict[Any, Any] = {sampler.latents: latents[i : i + BATCH_SIZE]}
+
+    def run(latents: np.ndarray, labels: Optional[Sequence[int]]) -> Any:
+      feed: Dict[Any, Any] = {sampler.latents: latents}
       if sampler.labels is not None:
-        feed[sampler.labels] = labels[i : i + BATCH_SIZE]
+        feed[sampler.labels] = labels
       batch = session.run(sampler.samples, feed)
       if config.form == 'text':
-        samples += text.decode_text(batch.argmax(axis=2), config.vocabulary)
-      else:
-        samples += list(_to_uint8(config, batch))
-  return step, samples
+        return text.decode_text(batch.argmax(axis=2), config.vocabulary)
+      return _to_uint8(config, batch) if config.form == 'image' else batch
+
+    def draw(latents: np.ndarray, labels: Optional[Sequence[int]] = None) -> Any:
+      parts = [slice(i, i + BATCH_SIZE) for i in range(0, len(latents), BATCH_SIZE)]
+      drawn = [run(latents[part], None if labels is None else labels[part]) for part in parts]
+      return [line for lines in drawn for line in lines] if config.form == 'text' else np.concatenate(drawn)
+
+    yield step, draw
+
+
+def generate(
+  config: Config, latents: np.ndarray, labels: Optional[Sequence[int]] = None, checkpoint_step: Optional[int] = None
+) -> Tuple[int, Any]:
+  """Draws samples of a run, all at once.
+
+  Args:
+    config: as a run directory has it.
+    latents: float [N, Z].
+    labels: int [N], the classes of a class-conditional run; else None.
+    checkpoint_step: generator step to draw at; None is the newest.
+
+  Returns:
+    (generator step, N samples: see `generator`).
+
+  Raises:
+    UserError: if there is no such checkpoint, or it cannot be read.
+  """
+  with generator(config, checkpoint_step) as (step, draw):
+    return step, draw(latents, labels)
 
 
 def export(config: Config, path: str, checkpoint_step: Optional[int] = None) -> int:
@@ -223,13 +247,15 @@ def export(config: Config, path: str, checkpoint_step: Optional[int] = None) -> 
     UserError: if there is no such checkpoint, it cannot be read, or `path` cannot be written.
   """
   path = os.path.realpath(path)
-  with tf.Graph().as_default(), tf.Session() as session:
+  with tf.Graph().as_default(), tf.Session() as session, progress('exporting', 3, 'stages') as advance:
     sampler = build_sampler(config)
-    step = _restore(session, tf.train.Saver(sampler.variables), config, checkpoint_step)
     inputs = {'latents': sampler.latents}
     if sampler.labels is not None:
       inputs['labels'] = sampler.labels
     signatures = {'serving_default': tf.saved_model.predict_signature_def(inputs, _served(config, sampler))}
+    advance(1)
+    step = _restore(session, tf.train.Saver(sampler.variables), config, checkpoint_step)
+    advance(1)
     try:
       os.makedirs(os.path.dirname(path), exist_ok=True)
       prefix = '.%s.' % os.path.basename(path)
@@ -244,6 +270,7 @@ def export(config: Config, path: str, checkpoint_step: Optional[int] = None) -> 
         os.rename(written, path)
     except (OSError, tf.errors.OpError) as e:
       raise UserError('export=%s cannot be written: %s' % (path, str(getattr(e, 'message', e)).split('\n')[0])) from e
+    advance(1)
   return step
 
 
@@ -281,7 +308,7 @@ def _served(config: Config, sampler: Sampler) -> Dict[str, Any]:
   if config.form == 'image':
     white = 1 - config.pixel_minimum
     from_black = samples - config.pixel_minimum
-    levels = tf.floor(from_black * (256 / white)) if config.dequantize else tf.rint(from_black * (255 / white))
+    levels = tf.floor(from_black * (256 / white)) if config.dequantize else tf.round(from_black * (255 / white))
     return {'images': tf.cast(tf.clip_by_value(levels, 0, 255), tf.uint8)}
   if config.form == 'text':
     characters = tf.gather([c.encode() for c in config.vocabulary], tf.argmax(samples, axis=2))
