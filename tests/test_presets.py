@@ -37,22 +37,22 @@ def test_which_pairs_are_refused_and_why():
 
 # fmt: off
 
-# What a sample is, by the sources: data set, then height and width, channels, black and how smaller images are
+# What a sample is, by the sources: data set, then height and width, channels, black and how other images are
 # brought to the size, or the characters of a line; latent size; batch of the critic and of the generator.
 DATA = {
   'blog-mnist':           ('mnist',         (32, 1, -1, 'pad'),    128,  64,  64),
   'blog-mnist-bn':        ('mnist',         (32, 1, -1, 'pad'),    128,  64,  64),
   'blog-mnist-mlp':       ('mnist',         (32, 1, -1, 'pad'),    128,  64,  64),
   'keras-mnist':          ('mnist',         (28, 1, -1, 'pad'),     50,  64,  64),
-  'fashion-upsample':     ('fashion_mnist', (32, 1, -1, 'stretch'), 128,  64,  64),
+  'fashion-upsample':     ('fashion_mnist', (32, 1, -1, 'stretch'), 128, 64,  64),
   'gp-mnist':             ('mnist',         (28, 1,  0, 'pad'),    128,  50,  50),
   'cifar10-dcgan':        ('cifar10',       (32, 3, -1, 'pad'),    128,  64,  64),
   'cifar10-resnet':       ('cifar10',       (32, 3, -1, 'pad'),    128,  64, 128),
   'cifar10-resnet-acgan': ('cifar10',       (32, 3, -1, 'pad'),    128,  64, 128),
-  'lsun64-dcgan':         ('lsun',          (64, 3, -1, 'pad'),    100,  64,  64),
-  'lsun64-dcgan-nobn':    ('lsun',          (64, 3, -1, 'pad'),    100,  64,  64),
-  'lsun64-mlp':           ('lsun',          (64, 3, -1, 'pad'),    100,  64,  64),
-  'lsun128-resnet':       ('lsun',          (128, 3, -1, 'pad'),   128,  64,  64),
+  'lsun64-dcgan':         ('lsun',          (64, 3, -1, 'crop'),   100,  64,  64),
+  'lsun64-dcgan-nobn':    ('lsun',          (64, 3, -1, 'crop'),   100,  64,  64),
+  'lsun64-mlp':           ('lsun',          (64, 3, -1, 'crop'),   100,  64,  64),
+  'lsun128-resnet':       ('lsun',          (128, 3, -1, 'crop'),  128,  64,  64),
   'text-char':            ('text',          32,                    128,  64,  64),
   'toy-8gaussians':       ('8gaussians',    None,                    2, 256, 256),
   'toy-25gaussians':      ('25gaussians',   None,                    2, 256, 256),
