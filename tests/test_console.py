@@ -14,7 +14,7 @@ from tests.helpers.processes import ROOT, run, start
 from wgan_tf1 import config as configs
 from wgan_tf1 import console, training
 
-RUN = 'import sys, time\nfrom wgan_tf1 import console, errors\n'
+RUN = 'import sys, time, warnings\nfrom wgan_tf1 import console, errors\n'
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,14 @@ RUN = 'import sys, time\nfrom wgan_tf1 import console, errors\n'
   [
     ('lambda: print(1)', [], 0, '1\n', ''),
     ('lambda: 143', [], 143, '', ''),
+    ('lambda: warnings.warn_explicit("cut", UserWarning, "f.py", 1, "PIL.TiffImagePlugin")', [], 0, '', ''),
+    (
+      'lambda: warnings.warn_explicit("cut", UserWarning, "f.py", 1, "tifffile")',
+      [],
+      0,
+      '',
+      'f.py:1: UserWarning: cut',
+    ),
     ('lambda: sys.exit(3)', [], 3, '', ''),
     ('lambda: {}["key"]', [], 1, '', 'Traceback'),
     ('lambda: (_ for _ in ()).throw(errors.UserError("x=1: must be 2"))', [], 2, '', '-c: x=1: must be 2\n'),

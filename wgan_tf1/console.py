@@ -12,6 +12,7 @@ import statistics
 import sys
 import tempfile
 import textwrap
+import warnings
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from absl import app, flags
@@ -98,6 +99,7 @@ def run(main: Callable[[], Optional[int]], groups: Optional[Dict[str, List[str]]
   closed them, as `| head` does. Other exceptions keep their traceback.
   """
   _open_descriptors()
+  warnings.filterwarnings('ignore', module=r'PIL\.')  # of damaged images, which are counted and named in a line
   codecs.register_error(_encode_name.__name__, _encode_name)
   if sys.stdout is not None:  # it was closed
     sys.stdout.reconfigure(errors=_encode_name.__name__)  # type: ignore[union-attr]
