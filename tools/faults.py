@@ -149,6 +149,7 @@ def removed_data(folder: str, whole: str, flags: List[str]) -> str:
   run_dir = os.path.join(folder, 'data')
   flags = ['--preset=lsun64-dcgan', '--dataset=folder', '--data_path=' + pictures, '--width=2', '--batch_size=4']
   flags += ['--critic_steps=2', '--extra_critic_steps=false', '--generator_steps=60', OFTEN]
+  flags.append('--image_memory_mb=0')  # or all images are in memory by then
   process = start(run_dir, *flags)
   wait_for_step(run_dir, 4, process)
   os.rename(pictures, away)
