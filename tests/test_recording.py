@@ -43,21 +43,27 @@ def test_a_run_that_is_evaluated_without_a_classifier_warns(tiny, tmp_path, monk
   assert 'warning: there is no classifier of digits' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('variant, preset', [('clip', 'blog-mnist'), ('gp', 'toy-swissroll')])
-def test_the_held_out_estimate_is_the_updated_critics_on_the_same_fake_samples(tiny, tmp_path, variant, preset):
-  config = tiny(variant, preset, width=4, run_dir=str(tmp_path), summary_every_steps=40)
+@pytest.mark.parametrize('variant, preset', [('clip', 'blog-mnist'), ('gan', 'blog-mnist'), ('gp', 'toy-swissroll')])
+def test_the_held_out_estimate_is_the_same_critics_on_the_same_fake_samples(tiny, tmp_path, variant, preset):
+  config = tiny(variant, preset, width=4, critic_steps=2, run_dir=str(tmp_path), summary_every_steps=40)
   with training.new_trainer(config) as trainer:
     graph, session = trainer.graph, trainer.session
     records = recording.Recorder(trainer, None, None)
     for step in (1, 2, 3, 4):
       trainer.critic_update()
-      fake = session.run(graph.fake, trainer.feed())  # of the update to come
-      estimate = records.last_critic_update()
-      assert records._curve.training[-1] == (step, estimate)
+      # The critic before its last update, on the samples of that update, and on held-out ones.
+      expected, fake = session.run([graph.scalars[graph.estimate], graph.fake_scores], trainer.feed())
+      held_out = batches.encode(config, trainer.dataset.validation[np.arange(step * 4, step * 4 + 4)])
+      real = session.run(graph.real_scores, {graph.real: held_out}).astype(np.float64)
+      np.testing.assert_allclose(records.last_critic_update(), expected, rtol=1e-5)
+      assert [at for at, _ in records._curve.training] == list(range(1, step + 1))
       if step % 2 == 0:
-        chosen = np.arange(step * 4, step * 4 + 4)
-        held_out = batches.encode(config, trainer.dataset.validation[chosen])
-        scores = session.run([graph.real_scores, graph.fake_scores], {graph.real: held_out, graph.fake: fake})
-        assert records._curve.held_out[-1][0] == step and len(records._curve.held_out) == step // 2
-        np.testing.assert_allclose(records._curve.held_out[-1][1], np.mean(scores[0]) - np.mean(scores[1]), rtol=1e-4)
+        if variant == 'gan':
+          likelihoods = np.mean(np.log(1 / (1 + np.exp(-real)))) + np.mean(np.log(1 / (1 + np.exp(fake))))
+          expected = np.log(2) + likelihoods / 2
+        else:
+          expected = np.mean(real) - np.mean(fake)
+        at, estimate = records._curve.held_out[-1]
+        assert at == step and len(records._curve.held_out) == step // 2
+        np.testing.assert_allclose(estimate, expected, rtol=1e-3, atol=1e-6)
       trainer.generator_update()

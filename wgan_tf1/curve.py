@@ -41,7 +41,7 @@ class Curve:
 
   Attributes:
     training: of each generator step, the estimate of the last critic update before it.
-    held_out: of every `held_out_every` generator steps, the updated critic's estimate on a batch of held-out samples.
+    held_out: of every `held_out_every` generator steps, that critic's estimate on held-out samples.
   """
 
   def __init__(self, config: Config, step: int):

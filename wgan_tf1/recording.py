@@ -35,25 +35,26 @@ class Recorder:
   def last_critic_update(self) -> float:
     """Makes the last critic update before a generator update, and adds its estimate to the curve.
 
-    When due it adds the estimate on held-out samples too, by the updated critic, on the same fake samples. One batch
-    is enough: the critic changes more from step to step than a batch's mean does.
+    When due it adds the estimate on a batch of held-out samples too, by the same critic, before the update, and on the
+    same fake samples: scores drift together from update to update. One batch is enough, because the critic changes
+    more from step to step than a batch's mean does.
 
     Returns:
       The estimate.
     """
-    trainer, graph, config = self._trainer, self._trainer.graph, self._config
-    step = trainer.global_step + 1
-    due = step % held_out_every(config) == 0
-    fetches = [graph.scalars[graph.estimate]] + due * [graph.fake]
-    estimate, *fake = trainer.critic_update(fetches, run=self.traced('critic'))
+    trainer, graph = self._trainer, self._trainer.graph
+    step, size = trainer.global_step + 1, self._config.batch_size
+    due = step % held_out_every(self._config) == 0
+    if due:
+      held_out = np.take(self._held_out, np.arange(size) + step * size, axis=0, mode='wrap')
+      real_scores = trainer.session.run(graph.real_scores, {graph.real: held_out})
+    fetches = [graph.scalars[graph.estimate], graph.fake_scores]
+    estimate, fake_scores = trainer.critic_update(fetches, run=self.traced('critic'))
     self._curve.training.append((step, float(estimate)))
     if due:
-      size = config.batch_size
-      feed = {graph.real: np.take(self._held_out, np.arange(size) + step * size, axis=0, mode='wrap')}
-      if config.num_gpus == 1:  # or the generator makes others: several GPUs have no one tensor to feed
-        feed[graph.fake] = fake[0]
-      held_out = trainer.session.run(graph.scalars[graph.estimate], feed)
-      self._curve.held_out.append((step, float(held_out)))
+      feed = {graph.real_scores: real_scores, graph.fake_scores: fake_scores}
+      held_out_estimate = trainer.session.run(graph.scalars[graph.estimate], feed)
+      self._curve.held_out.append((step, float(held_out_estimate)))
     return float(estimate)
 
   def summarise(self) -> None:
