@@ -10,7 +10,11 @@ from wgan_tf1 import curve, training
 
 def _slow_median(values, window):
   half = window // 2
-  padded = [values[0]] * half + list(values) + [values[-1]] * half
+  padded = list(values)
+  while len(padded) < len(values) + 2 * half:  # mirrored as often as it takes
+    padded = padded[::-1] + padded + padded[::-1]
+  start = (len(padded) - len(values)) // 2 - half
+  padded = padded[start:]
   return [sorted(padded[i : i + window])[half] for i in range(len(values))]
 
 

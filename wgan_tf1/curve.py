@@ -24,11 +24,14 @@ Points = List[Tuple[float, float]]  # (generator step, estimate)
 
 
 def median_filter(values: Any, window: int = FILTER_STEPS) -> np.ndarray:
-  """Returns the running median of float [N] over an odd number of values; the ends are repeated beyond the ends."""
+  """Returns the running median of float [N] over an odd number of values, which are mirrored beyond the ends.
+
+  If the last value were repeated instead, it would be the median of the last window, however much it swings.
+  """
   from scipy.ndimage import median_filter as filtered  # slow to import
 
   values = np.asarray(values, np.float64)
-  return filtered(values, size=window, mode='nearest') if len(values) else values
+  return filtered(values, size=window, mode='reflect') if len(values) else values
 
 
 def held_out_every(config: Config) -> int:
