@@ -37,7 +37,7 @@ _COLUMNS = 100
 _SPLITS = ('train', 'test')
 _FLOOR = '/floor'  # after the name of a metric
 _WITH_DATA_PATH = ('folder', 'idx', 'lsun', 'text')
-_GROUPS = {
+GROUPS = {
   'what is measured': ['run_dir', 'checkpoint', 'num_samples', 'seed', 'samples', 'image_size'],
   'what it is compared with': ['reference', 'dataset', 'data_dir', 'data_path', 'published'],
   'the classifier': ['train_classifier', 'classifier_graph', 'classifier_checksum', 'classifier_input',
@@ -321,4 +321,4 @@ def main() -> None:
 
 if __name__ == '__main__':
   _define_flags()
-  console.run(main, _GROUPS)
+  console.run(main, GROUPS)
