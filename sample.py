@@ -25,8 +25,10 @@ from absl import flags
 
 from wgan_tf1 import config as configs
 from wgan_tf1 import console, images, latents, outputs
+from wgan_tf1.classes import class_names, class_number, first_names, sample_classes
 from wgan_tf1.config import Config
 from wgan_tf1.errors import UserError, warn
+from wgan_tf1.progress import progress
 
 FLAGS = flags.FLAGS
 
@@ -176,13 +178,13 @@ def _classes(config: Config) -> Optional[List[int]]:
         % (wanted, config.preset)
       )
     return None
-  trained = configs.sample_classes(config)
+  trained = sample_classes(config)
   if wanted is None:
     return list(trained)
-  names = configs.class_names(config)
-  number = configs.class_number(names, wanted)
+  names = class_names(config)
+  number = class_number(names, wanted)
   if number not in trained:
-    known = configs.class_words([names[i] if names else str(i) for i in trained])
+    known = first_names([names[i] if names else str(i) for i in trained])
     raise UserError('--class=%s: must be one of %s, the classes of %s' % (wanted, known, FLAGS.run_dir))
   return [number]
 
@@ -247,6 +249,13 @@ def _file_names(plan: Plan) -> Iterator[str]:
     yield '%s%s-%s.png' % (label, source, number)
 
 
+def _of_classes(config: Config, plan: Plan) -> str:
+  """Returns ' of cat, dog': the classes of the samples in the order of their columns. '' without names."""
+  names = class_names(config)
+  drawn = [] if plan.labels is None else dict.fromkeys(plan.labels.tolist())
+  return ' of ' + first_names([names[label] for label in drawn]) if names and drawn else ''
+
+
 def _drawn(plan: Plan, draw: Callable[..., Any], advance: Callable[[int], Any]) -> Iterator[Any]:
   """Yields batches of samples."""
   start = 0
@@ -276,7 +285,7 @@ def _time_lapse(kind: str, notices: List[str]) -> None:
   for notice in notices:
     warn(notice)
   path = FLAGS.output or os.path.join(FLAGS.run_dir, 'samples', 'timelapse.gif')
-  with console.progress('reading samples', len(steps), 'pictures') as advance:
+  with progress('reading samples', len(steps), 'pictures') as advance:
     outputs.write_time_lapse(path, kind, FLAGS.run_dir, steps, FLAGS.scale, advance)
   print('Generator steps %d to %d: %d frames in %s' % (steps[0], steps[-1], len(steps), path))
 
@@ -312,9 +321,10 @@ def main() -> None:
           if console.output_failed():  # `| head` has read enough
             break
         return
-      with console.progress('drawing samples', plan.total, UNITS[config.form]) as advance:
+      with progress('drawing samples', plan.total, UNITS[config.form]) as advance:
         _write(config, kind, plan, scale, _path(step, kind, plan), _drawn(plan, draw, advance))
-  print('Generator step %d: %d %s in %s' % (step, plan.total, UNITS[config.form], _path(step, kind, plan)))
+  what = '%d %s%s' % (plan.total, UNITS[config.form], _of_classes(config, plan))
+  print('Generator step %d: %s in %s' % (step, what, _path(step, kind, plan)))
 
 
 if __name__ == '__main__':

@@ -7,6 +7,7 @@ import pytest
 import wgan_tf1
 from tests.helpers.processes import run_here
 from wgan_tf1 import config, networks
+from wgan_tf1.classes import class_number, class_numbers, sample_classes
 from wgan_tf1.data import datasets
 from wgan_tf1.errors import UserError
 
@@ -159,12 +160,12 @@ def test_images_on_the_disk_are_cropped_unless_told_otherwise(preset, dataset, f
 
 
 def test_classes_may_be_given_by_name_or_number():
-  numbers = [config.class_number(('cat', 'dog', '7'), word) for word in ('dog', '1', '7', '2', '3', 'cow', '')]
+  numbers = [class_number(('cat', 'dog', '7'), word) for word in ('dog', '1', '7', '2', '3', 'cow', '')]
   assert numbers == [1, 1, 2, 2, None, None, None]
-  assert [config.class_number(('3', '7'), word) for word in ('3', '7', '0', '1')] == [0, 1, None, None]
-  assert [config.class_number((), word) for word in ('3', '-1', 'cat')] == [3, None, None]
+  assert [class_number(('3', '7'), word) for word in ('3', '7', '0', '1')] == [0, 1, None, None]
+  assert [class_number((), word) for word in ('3', '-1', 'cat')] == [3, None, None]
   c = config.make(preset='keras-mnist', dataset='folder', classes='dog, cat')
-  assert config.sample_classes(dataclasses.replace(c, class_names='cat/dog/fox')) == (0, 1)
+  assert sample_classes(dataclasses.replace(c, class_names='cat/dog/fox')) == (0, 1)
   with pytest.raises(UserError, match='classes=dog, cat: there is no class dog. The classes are cat, cow'):
     dataclasses.replace(c, class_names='cat/cow')
   with pytest.raises(UserError, match='must be a list of different classes'):
@@ -172,7 +173,7 @@ def test_classes_may_be_given_by_name_or_number():
 
 
 def test_class_numbers_are_sorted():
-  assert config.class_numbers('3') == (3,) and config.class_numbers('5, 0,3') == (0, 3, 5)
+  assert class_numbers('3') == (3,) and class_numbers('5, 0,3') == (0, 3, 5)
 
 
 def test_auto_is_the_presets_own_data_and_may_fall_back():

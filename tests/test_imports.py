@@ -13,18 +13,21 @@ ABOVE_THE_PACKAGE = {'experiments', 'benchmarks', 'tools', 'tests', 'train', 'sa
 
 # Modules or rooms of the package -> modules or rooms that they may import. All may import wgan_tf1, for its version.
 _GRAPH = 'config errors kernels layers networks losses optimizers inputs distributed.towers'
-_RUN = 'errors files images presets progress config data kernels layers networks losses optimizers inputs graph runs'
+_RUN = (
+  'errors classes files images presets progress config data kernels layers networks losses optimizers inputs graph runs'
+)
 _RUN += ' distributed latents outputs sampling summaries evaluation curve'
 ALLOWED = {
   'errors files images presets progress': 'errors',
-  'config': 'errors presets',
-  'data': 'config errors files progress data',
+  'classes': 'errors files',
+  'config': 'classes errors files presets',
+  'data': 'classes config errors files progress data',
   'evaluation.metrics evaluation.distances evaluation.neighbours evaluation.published': 'errors evaluation.metrics',
   'kernels': 'config errors kernels',
   'layers': 'kernels',
-  'networks': 'config errors kernels layers networks',
+  'networks': 'classes config errors kernels layers networks',
   'losses optimizers': 'config',
-  'inputs': 'config networks distributed.towers',
+  'inputs': 'classes config networks distributed.towers',
   'graph': _GRAPH,
   'runs': 'config errors files runs',
   'distributed': 'config errors distributed',
@@ -35,7 +38,7 @@ ALLOWED = {
   'sampling summaries evaluation recording': _RUN,
   'training': _RUN + ' recording console',
 }
-WITHOUT_TENSORFLOW = 'errors files images presets progress config data evaluation.metrics '
+WITHOUT_TENSORFLOW = 'errors classes files images presets progress config data evaluation.metrics '
 WITHOUT_TENSORFLOW += 'evaluation.distances evaluation.neighbours evaluation.published evaluation.references '
 WITHOUT_TENSORFLOW += 'evaluation.image_sets distributed.tf_config curve latents outputs'
 

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from wgan_tf1 import console, progress
+from wgan_tf1 import progress
 
 
 class Terminal(io.StringIO):
@@ -14,7 +14,7 @@ class Terminal(io.StringIO):
 def _shown(monkeypatch, stream, seconds, total=4):
   monkeypatch.setattr(progress, 'SECONDS', seconds)
   monkeypatch.setattr(sys, 'stderr', stream)
-  with console.progress('drawing samples', total, 'images') as advance:
+  with progress.progress('drawing samples', total, 'images') as advance:
     advance(1)
     advance(3)
   return stream.getvalue() if stream else ''
@@ -38,6 +38,6 @@ def test_no_bar_without_a_terminal_nor_for_short_work(monkeypatch, stream, secon
 def test_the_bar_of_failed_work_is_removed(monkeypatch):
   monkeypatch.setattr(progress, 'SECONDS', 0)
   monkeypatch.setattr(sys, 'stderr', Terminal())
-  with pytest.raises(ValueError), console.progress('scanning', 4):
+  with pytest.raises(ValueError), progress.progress('scanning', 4):
     raise ValueError
   assert not sys.stderr.getvalue().split('\r')[-2].strip()

@@ -143,20 +143,20 @@ def _read(path, scale=1):
 
 
 def test_classes_have_a_column_each(runs, drawn):
-  assert drawn['acgan'] == 'Generator step 2: 24 images in acgan/samples/2-seed0.png\n'
+  assert drawn['acgan'] == 'Generator step 2: 24 images of 0, 3, 5 in acgan/samples/2-seed0.png\n'
   expected = _generate(runs, 'acgan', _latents(24), [0, 3, 5] * 8)
   assert (_read(runs / 'acgan/samples/2-seed0.png', 6) == images.grid(expected, 3)).all()
   assert (_generate(runs, 'acgan', _latents(24), [5, 0, 3] * 8) != expected).any(axis=(1, 2, 3)).all()
 
 
 def test_one_class_alone_at_an_earlier_step(runs, drawn):
-  assert drawn['acgan class'] == 'Generator step 1: 6 images in acgan/samples/1-seed0-class5.png\n'
+  assert drawn['acgan class'] == 'Generator step 1: 6 images of 5 in acgan/samples/1-seed0-class5.png\n'
   expected = images.grid(_generate(runs, 'acgan', _latents(6), [5] * 6, 1), 3)
   assert (_read(runs / 'acgan/samples/1-seed0-class5.png', 6) == expected).all()
 
 
 def test_an_interpolation_stays_in_its_class(runs, drawn):
-  assert '12 images in acgan/samples/2-seed2-interpolation.png' in drawn['acgan interpolation']
+  assert '12 images of 0, 3, 5 in acgan/samples/2-seed2-interpolation.png' in drawn['acgan interpolation']
   start, end = np.random.RandomState(2).normal(size=[2, 3, 128])
   grid = _read(runs / 'acgan/samples/2-seed2-interpolation.png', 5)
   cells = grid[2:, 2:].reshape(3, 34, 4, 34, 3)[:, :32, :, :32].transpose(0, 2, 1, 3, 4).astype(int)
@@ -235,7 +235,7 @@ def test_points_are_saved_as_an_array(runs, drawn):
 
 
 def test_an_animated_walk_ends_where_the_row_of_a_grid_does(runs, drawn):
-  assert drawn['acgan gif'] == 'Generator step 2: 9 images in walk.gif\n'
+  assert drawn['acgan gif'] == 'Generator step 2: 9 images of 0, 3, 5 in walk.gif\n'
   start, end = np.random.RandomState(0).normal(size=[2, 3, 128])
   with Image.open(str(runs / 'walk.gif')) as animation:
     assert animation.n_frames == 4  # there, and back to the start

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.helpers.processes import ROOT, refused, run, run_here
 from wgan_tf1 import config as configs
-from wgan_tf1 import console, images, latents, sampling
+from wgan_tf1 import images, latents, sampling
 from wgan_tf1.runs import directory
 
 SIZE = 32
@@ -109,7 +109,14 @@ def test_classes_by_name_and_number(folder):
   line = refused(folder, 'sample.py', '--run_dir=named', '--class=shoe', here=True)
   assert '--class=shoe: must be one of cat, dog, 7, the classes of named' in line
   out = _sample(folder, '--run_dir=named', '--class=dog')
-  assert 'named/samples/5-seed0-class1.png' in out  # a name may have characters that a file must not have
+  assert (
+    '64 images of dog in named/samples/5-seed0-class1.png' in out
+  )  # a name may have characters that a file must not have
+
+
+def test_the_classes_are_told_in_the_order_of_their_columns(folder):
+  assert '24 images of cat, dog, 7 in' in _sample(folder, '--run_dir=named')
+  assert '1 images of cat in' in _sample(folder, '--run_dir=named', '--num_images=1')
 
 
 def test_files_of_a_folder_are_named_by_class_and_seed(folder):
@@ -139,7 +146,7 @@ def test_latents_of_a_file(folder):
 @pytest.mark.parametrize('name', ['walk.gif', 'walk.webp'])
 def test_a_walk_is_animated(folder, name):
   flags = ['--run_dir=named', '--interpolate', '--output=' + name]
-  assert _sample(folder, *flags) == 'Generator step 5: 96 images in %s\n' % name  # 32 of each of three classes
+  assert _sample(folder, *flags) == 'Generator step 5: 96 images of cat, dog, 7 in %s\n' % name  # 32 of each
   with Image.open(str(folder / name)) as animation:
     assert (animation.n_frames, animation.is_animated) == (62, True)
     assert animation.size[0] >= 600
@@ -184,7 +191,7 @@ def test_a_bar_counts_every_sample(folder, monkeypatch):
 
     yield advance
 
-  monkeypatch.setattr(console, 'progress', progress)
+  monkeypatch.setattr('wgan_tf1.progress.progress', progress)
   _sample(folder, '--run_dir=plain', '--num_images=150', '--output=a.npy')
   assert bars == [['drawing samples', 150, 'images', 150]]
 

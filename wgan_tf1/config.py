@@ -10,11 +10,12 @@ No TensorFlow here.
 import dataclasses
 import json
 import os
-import re
 import shlex
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence
 
 import wgan_tf1
+from wgan_tf1 import files
+from wgan_tf1.classes import class_words, sample_classes
 from wgan_tf1.errors import UserError
 from wgan_tf1.presets import DEFAULTS, IMAGE_SIZES, PRESETS, VARIANTS
 
@@ -272,7 +273,7 @@ class Config:
     if self.classes is not None and (self.class_names is not None or self.dataset in _NUMBERED):
       sample_classes(self)
     elif self.classes is not None:
-      _class_words(self.classes)
+      class_words(self.classes)
     if self.vocabulary is not None:
       # JSON can hold half of a surrogate pair, which is not a character.
       whole = all(not 0xD800 <= ord(c) < 0xE000 for c in self.vocabulary)
@@ -288,13 +289,6 @@ def _size_words(sizes: Sequence[int]) -> str:
   return ' or '.join(filter(None, [', '.join(map(str, sizes[:-1])), str(sizes[-1])]))
 
 
-def _is_path(name: str) -> bool:
-  try:
-    return b'\0' not in os.fsencode(name)
-  except UnicodeError:
-    return False
-
-
 def _check_value(field: Any, value: Any) -> None:
   """Refuses a value of another type, or out of bounds: a config.json may come from anywhere."""
   name, types = field.name, getattr(field.type, '__args__', (field.type,))  # of Optional[T]: T and None's type
@@ -307,7 +301,7 @@ def _check_value(field: Any, value: Any) -> None:
     raise UserError('%s=%.50r: must be at most 256 printable characters' % (name, value))
   if value is None:
     return
-  if name in ('run_dir', *_SAVED_PATHS) and not _is_path(value):
+  if name in ('run_dir', *_SAVED_PATHS) and not files.is_name(value):
     raise UserError('%s=%.50r: must be a name that a file can have' % (name, value))
   if field.metadata['choices'] is not None and value not in field.metadata['choices']:
     raise UserError('%s=%s: must be one of %s' % (name, value, ', '.join(map(str, field.metadata['choices']))))
@@ -373,64 +367,6 @@ def make(preset: Optional[str] = None, variant: Optional[str] = None, **override
   return Config(**settings)
 
 
-def _class_words(classes: str) -> List[str]:
-  """Returns the names or numbers that `classes` lists: '3, 0' -> ['3', '0']."""
-  words = [word.strip() for word in classes.split(',')]
-  if not all(words) or len(set(words)) < len(words):
-    raise UserError('classes=%s: must be a list of different classes such as 0,3,5 or cat,dog' % classes)
-  return words
-
-
-def class_names(config: Config) -> Tuple[str, ...]:
-  """Returns the names of the classes of a run's data, in the order of their numbers; () if they have no names."""
-  return tuple(config.class_names.split('/')) if config.class_names else ()
-
-
-def class_number(names: Sequence[str], word: str) -> Optional[int]:
-  """Returns the number of the class that `word` names; None if there is no such class.
-
-  A class may be given by its number too, unless all names are numbers, where 3 is the class named 3. Without names any
-  number is a class.
-  """
-  word = portable_name(word)
-  if word in names:
-    return names.index(word)
-  if not re.match('[0-9]{1,5}$', word) or (names and all(re.match('-?[0-9]+$', name) for name in names)):
-    return None
-  return int(word) if not names or int(word) < len(names) else None
-
-
-def class_numbers(classes: str, names: Sequence[str] = ()) -> Tuple[int, ...]:
-  """Returns the numbers of the classes that `classes` lists, in order: '3,0' -> (0, 3).
-
-  Raises:
-    UserError: if it is not a list of different classes.
-  """
-  numbers = []
-  for word in _class_words(classes):
-    number = class_number(names, word)
-    if number is None and not names:
-      raise UserError('classes=%s: must be a list of labels such as 0,3,5' % classes)
-    if number is None:
-      raise UserError('classes=%s: there is no class %s. The classes are %s' % (classes, word, class_words(names)))
-    numbers.append(number)
-  if len(set(numbers)) < len(numbers):
-    raise UserError('classes=%s: must be a list of different classes' % classes)
-  return tuple(sorted(numbers))
-
-
-def class_words(names: Sequence[str]) -> str:
-  """Returns the first names of classes, for a message."""
-  return ', '.join(names[:20]) + (' and %d more' % (len(names) - 20) if len(names) > 20 else '')
-
-
-def sample_classes(config: Config) -> Tuple[int, ...]:
-  """Returns the numbers of the classes that a class-conditional generator is trained on, in order."""
-  if config.classes is not None:
-    return class_numbers(config.classes, class_names(config))
-  return tuple(range(config.class_count or 0))
-
-
 def critic_updates(config: Config, generator_step: int) -> int:
   """Returns how many critic updates come, in all, before generator update `generator_step` (the first is 1).
 
@@ -446,21 +382,8 @@ def to_json(config: Config) -> str:
   """Returns the text of config.json: the version, and every field but run_dir, which is the folder that holds it."""
   fields = dict(version=wgan_tf1.__version__, **dataclasses.asdict(config))
   del fields['run_dir']
-  fields.update({name: portable_name(fields[name]) for name in _SAVED_PATHS if fields[name] is not None})
+  fields.update({name: files.portable_name(fields[name]) for name in _SAVED_PATHS if fields[name] is not None})
   return json.dumps(fields, indent=2) + '\n'
-
-
-def portable_name(name: str) -> str:
-  """Returns the name of a file as Python has it where the locale is UTF-8, also if it is not UTF-8 here."""
-  return os.fsencode(name).decode('utf-8', 'surrogateescape')
-
-
-def _local_name(name: Any) -> Any:
-  """Undoes `portable_name`. What is no name of a file stays as it is, to be refused by `Config`."""
-  try:
-    return os.fsdecode(name.encode('utf-8', 'surrogateescape'))
-  except (AttributeError, UnicodeError):
-    return name
 
 
 def load(run_dir: str) -> Config:
@@ -481,7 +404,7 @@ def load(run_dir: str) -> Config:
     missing = [f.name for f in fields if f.default is dataclasses.MISSING and f.name not in settings]
     if unknown or missing:
       raise ValueError('%s %.50r' % (('unknown setting', unknown[0]) if unknown else ('it lacks', missing[0])))
-    settings.update({name: _local_name(settings[name]) for name in _SAVED_PATHS if name in settings})
+    settings.update({name: files.local_name(settings[name]) for name in _SAVED_PATHS if name in settings})
     _update_old(settings)
     return Config(run_dir=run_dir, **settings)
   except (FileNotFoundError, NotADirectoryError) as e:

@@ -22,7 +22,6 @@ import wgan_tf1
 from wgan_tf1 import config as configs
 from wgan_tf1.config import Config
 from wgan_tf1.errors import UserError, one_line
-from wgan_tf1.progress import progress as progress  # for the scripts; the package imports it from there
 
 _SAMPLES = {'image': 'images', 'text': 'lines', 'points': 'points'}
 _PASTED = {'run_dir', 'watch'}  # lines that are copied whole

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import tempfile
-from typing import BinaryIO, Iterator
+from typing import Any, BinaryIO, Iterator
 
 from wgan_tf1.errors import UserError
 
@@ -73,6 +73,27 @@ def resolved(path: str) -> str:
     if not os.path.islink(link):
       return os.path.join(folder, os.path.basename(link))
     link = os.path.join(folder, os.readlink(link))
+
+
+def is_name(name: str) -> bool:
+  """Tells whether a file can have a name."""
+  try:
+    return b'\0' not in os.fsencode(name)
+  except UnicodeError:
+    return False
+
+
+def portable_name(name: str) -> str:
+  """Returns the name of a file as Python has it where the locale is UTF-8, also if it is not UTF-8 here."""
+  return os.fsencode(name).decode('utf-8', 'surrogateescape')
+
+
+def local_name(name: Any) -> Any:
+  """Undoes `portable_name`. What is no name of a file stays as it is, to be refused by `Config`."""
+  try:
+    return os.fsdecode(name.encode('utf-8', 'surrogateescape'))
+  except (AttributeError, UnicodeError):
+    return name
 
 
 @contextlib.contextmanager

@@ -5,7 +5,8 @@ from typing import Any, Dict
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import networks
-from wgan_tf1.config import Config, sample_classes
+from wgan_tf1.classes import sample_classes
+from wgan_tf1.config import Config
 from wgan_tf1.distributed import towers
 
 

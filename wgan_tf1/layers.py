@@ -253,3 +253,8 @@ def layer_norm(x: Any, name: str) -> Any:
     gamma, beta = _scale_and_offset(int(x.shape[-1]))
     mean, variance = tf.nn.moments(x, list(range(1, x.shape.ndims)), keepdims=True)
     return tf.nn.batch_normalization(x, mean, variance, beta, gamma, NORM_EPSILON)
+
+
+def doublings(size: int) -> int:
+  """Returns how often 4 pixels are doubled to give `size`: 64 -> 4."""
+  return (size // 4).bit_length() - 1

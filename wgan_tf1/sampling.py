@@ -10,7 +10,8 @@ import tensorflow.compat.v1 as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from wgan_tf1 import files, images, networks
-from wgan_tf1.config import Config, sample_classes
+from wgan_tf1.classes import sample_classes
+from wgan_tf1.config import Config
 from wgan_tf1.data import batches, datasets, text
 from wgan_tf1.errors import UserError
 from wgan_tf1.graph import Graph, build_graph

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import config as configs
 from wgan_tf1 import networks, sampling
+from wgan_tf1.classes import sample_classes
 
 
 def test_shapes_of_samples_by_form(tiny):
@@ -18,7 +18,7 @@ def test_shapes_of_samples_by_form(tiny):
 
 def test_there_is_a_column_of_samples_for_each_class(tiny):
   config = tiny(preset='cifar10-resnet-acgan')
-  assert configs.sample_classes(config) == tuple(range(10)) and networks.sample_count(config) == 80
+  assert sample_classes(config) == tuple(range(10)) and networks.sample_count(config) == 80
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,8 @@ def test_an_earlier_checkpoint(source, tmp_path):
 )
 def test_other_networks_are_refused_by_their_first_variable(source, tmp_path, settings, words):
   if words is None:
-    return first_values(tmp_path, source, **settings)
+    first_values(tmp_path, source, **settings)
+    return
   with pytest.raises(UserError, match=words):
     first_values(tmp_path, source, **settings)
 

@@ -4,6 +4,7 @@ No TensorFlow here.
 """
 
 import glob
+import hashlib
 import os
 import struct
 import sys
@@ -246,3 +247,12 @@ def _each(images: np.ndarray, change: Callable[[Any], Any], size: int, channels:
     image = Image.fromarray(np.ascontiguousarray(before[..., 0] if before.shape[2] == 1 else before))
     after[...] = np.asarray(change(image)).reshape(size, size, channels)
   return changed
+
+
+def digest(*found: np.ndarray) -> str:
+  """Returns the MD5 sum of arrays: of their types, shapes and values."""
+  md5 = hashlib.md5()
+  for array in found:
+    md5.update(('%s %s' % (array.dtype.str, array.shape)).encode())
+    md5.update(np.ascontiguousarray(array).data)
+  return md5.hexdigest()

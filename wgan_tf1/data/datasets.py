@@ -7,7 +7,8 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from wgan_tf1.config import Config, class_numbers, class_words
+from wgan_tf1.classes import class_numbers, first_names
+from wgan_tf1.config import Config
 from wgan_tf1.data import arrays, folders, lsun, own_arrays, points, text
 from wgan_tf1.data.downloads import Missing
 from wgan_tf1.errors import UserError, warn
@@ -44,14 +45,6 @@ def _path(config, name):
   return config.data_path
 
 
-def _hash(*loaded):
-  digest = hashlib.md5()
-  for array in loaded:
-    digest.update(('%s %s' % (array.dtype.str, array.shape)).encode())
-    digest.update(np.ascontiguousarray(array))
-  return digest.hexdigest()
-
-
 def _wants_classes(config):
   return config.class_count is not None or config.classes is not None
 
@@ -66,7 +59,7 @@ def _only_classes(loaded, config, name):
   present = np.unique(loaded.validation_labels).tolist()
   absent = [label for label in wanted if label not in present]
   if absent:
-    others = class_words([loaded.class_names[label] for label in present])
+    others = first_names([loaded.class_names[label] for label in present])
     raise UserError(
       'classes=%s: %s has no held-out images of class %s. %s'
       % (config.classes, name, loaded.class_names[absent[0]], 'Those with some are ' + others if others else 'Add some')
@@ -108,7 +101,7 @@ def _images(config, name, loaded):
     values = values[np.isin(loaded.train_labels, class_numbers(config.classes, loaded.class_names))]
     loaded = _only_classes(loaded, config, name)
   # Hashed before they are resized, because the result of Pillow's resizing may depend on its version.
-  fingerprint = _hash(*(array for array in (loaded.train, values) if array is not None))
+  fingerprint = arrays.digest(*(array for array in (loaded.train, values) if array is not None))
   size, channels, how = config.image_size, config.image_channels, config.image_fit
   fitted = [arrays.fit(images, size, channels, how) for images in (loaded.train, loaded.validation)]
   labels = loaded.train_labels, loaded.validation_labels
@@ -176,7 +169,7 @@ def _load_text(config, name):
   split = config.long_lines == 'split'
   tokens, vocabulary = text.read(_path(config, name), config.text_length, config.vocabulary, split)
   train, validation = arrays.hold_out(tokens, 10, len(tokens))
-  return Dataset(name, train, validation, None, None, vocabulary, _hash(train, np.array(vocabulary)))
+  return Dataset(name, train, validation, None, None, vocabulary, arrays.digest(train, np.array(vocabulary)))
 
 
 # name -> function of a config and the name, which returns a `Dataset` or raises `Missing` or `UserError`.

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 import numpy as np
 from PIL import Image
 
-from wgan_tf1.config import class_numbers
+from wgan_tf1.classes import class_numbers
 from wgan_tf1.data import decoding, labels
 from wgan_tf1.data.collection import NAMES_SHOWN, Images, split
 from wgan_tf1.data.downloads import Missing

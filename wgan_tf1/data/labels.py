@@ -10,9 +10,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from wgan_tf1.config import portable_name
 from wgan_tf1.data.decoding import reason
 from wgan_tf1.errors import UserError
+from wgan_tf1.files import portable_name
 
 MOST_NAME_BYTES = 2**19  # of all the names, which config.json keeps
 Labels = Tuple[np.ndarray, Tuple[str, ...]]  # int32 [N], and the names of these numbers

@@ -4,7 +4,6 @@ No TensorFlow here.
 """
 
 import gzip
-import hashlib
 import os
 import re
 import struct
@@ -110,14 +109,6 @@ def _checked(path: str, images: np.ndarray, values: Optional[np.ndarray]) -> np.
   return images
 
 
-def _digest(*found: np.ndarray) -> str:
-  digest = hashlib.md5()
-  for array in found:
-    digest.update(('%s %s' % (array.dtype.str, array.shape)).encode())
-    digest.update(np.ascontiguousarray(array).data)
-  return digest.hexdigest()
-
-
 def _collection(path: str, images: np.ndarray, fit: Tuple[Any, ...], classes: Optional[labels.Labels]) -> Images:
   """Returns the `Images` of an array [N, H, W, C]; `fit` is (size, channels, how, memory_mb), as for `Images`."""
 
@@ -157,12 +148,12 @@ def load(
   """
   images, values = read(path)
   if not labelled:
-    return (*split(_collection(path, images, fit, None), HELD_OUT_EVERY, MOST_HELD_OUT), _digest(images))
+    return (*split(_collection(path, images, fit, None), HELD_OUT_EVERY, MOST_HELD_OUT), arrays.digest(images))
   if values is None:
     raise UserError('%s has no labels. Save the images as .npz, with an array labels of one integer each' % path)
   of_all = _collection(path, images, fit, labels.of_values(values))
   some, chosen = of_classes(of_all, classes)
-  return (*split(some, HELD_OUT_EVERY, MOST_HELD_OUT), _digest(images, values) + chosen)
+  return (*split(some, HELD_OUT_EVERY, MOST_HELD_OUT), arrays.digest(images, values) + chosen)
 
 
 def _idx_file(folder: str, part: str, content: str) -> Optional[str]:
@@ -237,7 +228,7 @@ def load_idx(
   values = read.get(('train', 'labels'))
   known = None if values is None else labels.of_values(values)
   images, chosen = of_classes(_collection(folder, read['train', 'images'], fit, known), classes)
-  fingerprint = _digest(*(read['train', content] for content in needed)) + chosen
+  fingerprint = arrays.digest(*(read['train', content] for content in needed)) + chosen
   if not has_test:
     return (*split(images, HELD_OUT_EVERY, MOST_HELD_OUT), fingerprint)
   if known is not None:

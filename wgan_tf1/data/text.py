@@ -13,7 +13,7 @@ from typing import List, Optional, Tuple
 import numpy as np
 
 from wgan_tf1 import files
-from wgan_tf1.config import MOST_CHARACTERS, portable_name
+from wgan_tf1.config import MOST_CHARACTERS
 from wgan_tf1.data.downloads import Missing
 from wgan_tf1.errors import UserError, warn
 
@@ -36,7 +36,7 @@ def _find(path):
   for folder, subfolders, names in os.walk(path):
     subfolders[:] = [name for name in subfolders if not name.startswith('.')]
     found += [os.path.join(folder, n) for n in names if n.lower().endswith('.txt') and not n.startswith('.')]
-  return sorted(filter(os.path.isfile, found), key=portable_name)  # opening a pipe would wait for a writer
+  return sorted(filter(os.path.isfile, found), key=files.portable_name)  # opening a pipe would wait for a writer
 
 
 class _Counts:

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import files, sampling, summaries
-from wgan_tf1.config import Config, sample_classes
+from wgan_tf1.classes import sample_classes
+from wgan_tf1.config import Config
 from wgan_tf1.data import batches
 from wgan_tf1.data.datasets import Dataset
 from wgan_tf1.evaluation import measures, references

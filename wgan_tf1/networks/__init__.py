@@ -21,7 +21,8 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1.config import Config, sample_classes
+from wgan_tf1.classes import sample_classes
+from wgan_tf1.config import Config
 from wgan_tf1.errors import UserError
 from wgan_tf1.kernels import precision
 from wgan_tf1.networks import blog, dcgan, keras, mlp, resnet, text, upsample

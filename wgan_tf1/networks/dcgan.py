@@ -48,7 +48,7 @@ def dcgan4_generator(
   Each layer doubles the image, from 4x4 pixels, and halves the filters, down to `width`; with `constant`, as in figure
   6, all layers have `width`.
   """
-  levels = _doublings(shape[0])
+  levels = layers.doublings(shape[0])
   filters = [width if constant else 2 ** (levels - i) * width for i in range(1, levels + 1)]
   with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
     # The authors' first layer, a transposed convolution of one pixel, is a dense layer.
@@ -68,12 +68,7 @@ def dcgan4_critic(images: Any, *, width: int, norm: str) -> Any:
   """
   with tf.variable_scope('critic', reuse=tf.AUTO_REUSE):
     x = layers.leaky_relu(layers.conv2d(images, width, 'conv_1', size=4, init='normal', bias=False))  # [N, 32, 32, 64]
-    for i in range(2, _doublings(int(images.shape[1])) + 1):  # [N, 16, 16, 128] to [N, 4, 4, 512]
+    for i in range(2, layers.doublings(int(images.shape[1])) + 1):  # [N, 16, 16, 128] to [N, 4, 4, 512]
       x = layers.conv2d(x, 2 ** (i - 1) * width, 'conv_%d' % i, size=4, init='normal', bias=False)
       x = layers.leaky_relu(layers.normalize(x, norm, 'norm_%d' % i))
     return layers.score(layers.flatten(x), init='normal', bias=False)  # the authors' is a 4x4 convolution to one pixel
-
-
-def _doublings(size: int) -> int:
-  """Returns how often 4 pixels are doubled to give `size`: 64 -> 4."""
-  return (size // 4).bit_length() - 1

@@ -101,7 +101,8 @@ def generator128(latents: Any, *, shape: Tuple[int, ...], width: int, norm: str,
 
   with tf.variable_scope('generator', reuse=tf.AUTO_REUSE):
     x = tf.reshape(layers.dense(latents, 4 * 4 * 8 * width, 'dense', init='glorot'), [-1, 4, 4, 8 * width])
-    for i, multiple in enumerate((8, 4, 2, 1, 1, 1)[: _doublings(shape[0])], 1):  # [N, 8, 8, 512] to [N, 128, 128, 64]
+    multiples = (8, 4, 2, 1, 1, 1)[: layers.doublings(shape[0])]
+    for i, multiple in enumerate(multiples, 1):  # [N, 8, 8, 512] to [N, 128, 128, 64]
       block = 'block_%d' % i
       x = _residual_block(x, multiple * width, block, normalize=normalize, resample='up', first_bias=False)
     x = tf.nn.relu(normalize(x, 'norm'))
@@ -116,14 +117,9 @@ def critic128(images: Any, *, width: int, norm: str) -> Any:
 
   with tf.variable_scope('critic', reuse=tf.AUTO_REUSE):
     x = layers.conv2d(images, width, 'conv', size=3, stride=1, init='glorot')  # [N, 128, 128, 64]
-    for i, multiple in enumerate((1, 1, 2, 4, 8, 8)[-_doublings(int(images.shape[1])) :], 1):  # to [N, 4, 4, 512]
+    for i, multiple in enumerate((1, 1, 2, 4, 8, 8)[-layers.doublings(int(images.shape[1])) :], 1):  # to [N, 4, 4, 512]
       block, middle = 'block_%d' % i, int(x.shape[3])
       x = _residual_block(
         x, multiple * width, block, normalize=normalize, resample='down', middle=middle, first_bias=False
       )
     return layers.score(layers.flatten(x), init='glorot')
-
-
-def _doublings(size: int) -> int:
-  """Returns how often 4 pixels are doubled to give `size`: 128 -> 5."""
-  return (size // 4).bit_length() - 1

@@ -58,6 +58,15 @@ def _reason(error: Exception, folder: str, run_dir: str) -> str:
   return text.split('\n')[0].replace(folder, run_dir)
 
 
+def _path_of(run_dir: str, step: int) -> str:
+  """Returns the path of one checkpoint; refuses a step that has none."""
+  found = paths(run_dir)
+  if step not in found:
+    steps = ', '.join(map(str, found)) or 'none'
+    raise UserError('%s has no checkpoint of step %d; it has: %s' % (run_dir, step, steps))
+  return found[step]
+
+
 def save(session: Any, saver: Any, run_dir: str, step: int) -> None:
   """Writes the checkpoint of `step`, and deletes the oldest ones beyond the saver's number.
 
@@ -129,10 +138,7 @@ def restore(session: Any, saver: Any, run_dir: str, step: Optional[int] = None) 
   """
   found = paths(run_dir)
   if step is not None:
-    if step not in found:
-      steps = ', '.join(map(str, found)) or 'none'
-      raise UserError('%s has no checkpoint of step %d; it has: %s' % (run_dir, step, steps))
-    found = {step: found[step]}
+    found = {step: _path_of(run_dir, step)}
   for candidate in reversed(list(found)):
     folder = run_dir
     try:
@@ -180,9 +186,7 @@ def start_from(session: Any, run_dir: str, step: int, optimizers: bool) -> None:
     UserError: if there is no such checkpoint, it cannot be read, or it is of other networks; then the first variable
       that differs is named.
   """
-  found = paths(run_dir)
-  if step not in found:
-    raise UserError('%s has no checkpoint of step %d; it has: %s' % (run_dir, step, ', '.join(map(str, found))))
+  found = _path_of(run_dir, step)
   folder = run_dir
   try:
     with files.plain_folder(run_dir) as folder:
@@ -190,7 +194,7 @@ def start_from(session: Any, run_dir: str, step: int, optimizers: bool) -> None:
       theirs = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
   except (OSError, tf.errors.OpError, ValueError) as e:
     reason = _reason(e, folder, run_dir)
-    raise UserError('checkpoint %s cannot be read: %s. Use another --init_step' % (found[step], reason)) from e
+    raise UserError('checkpoint %s cannot be read: %s. Use another --init_step' % (found, reason)) from e
   with session.graph.as_default():
     variables = {v.op.name: v for v in tf.global_variables() if v.op.name not in _COUNTERS}
   sources = {}
