@@ -1,5 +1,6 @@
 import io
 import sys
+import threading
 
 import pytest
 
@@ -33,6 +34,14 @@ def test_a_bar_without_a_total_counts(monkeypatch):
 @pytest.mark.parametrize('stream, seconds', [(io.StringIO(), 0), (Terminal(), 60), (None, 0)])
 def test_no_bar_without_a_terminal_nor_for_short_work(monkeypatch, stream, seconds):
   assert _shown(monkeypatch, stream, seconds) == ''
+
+
+def test_no_bar_for_work_in_the_background(monkeypatch):
+  shown = []
+  worker = threading.Thread(target=lambda: shown.append(_shown(monkeypatch, Terminal(), 0)))
+  worker.start()
+  worker.join()
+  assert shown == ['']
 
 
 def test_the_bar_of_failed_work_is_removed(monkeypatch):

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import threading
 from typing import Any, Callable, Iterator, Optional
 
 from tqdm import tqdm
@@ -13,7 +14,8 @@ SECONDS = 1.0  # before a bar appears: shorter work shows none
 def progress(what: str, total: Optional[int] = None, unit: str = '') -> Iterator[Callable[[int], Any]]:
   """Shows a bar on standard error: `with progress('drawing samples', 100, 'images') as advance: advance(20)`.
 
-  The bar appears after `SECONDS`, and vanishes at the end. Where standard error is no terminal, there is none.
+  The bar appears after `SECONDS`, and vanishes at the end. There is none where
+  standard error is no terminal, nor for work in the background, which another bar may hide.
 
   Args:
     what: what is being done.
@@ -23,7 +25,7 @@ def progress(what: str, total: Optional[int] = None, unit: str = '') -> Iterator
   Yields:
     advance(n), which counts `n` more units.
   """
-  shown = sys.stderr is not None and sys.stderr.isatty()
+  shown = sys.stderr is not None and sys.stderr.isatty() and threading.current_thread() is threading.main_thread()
   with tqdm(
     desc=what,
     total=total,

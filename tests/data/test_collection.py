@@ -1,4 +1,5 @@
 import concurrent.futures
+import contextlib
 
 import numpy as np
 import pytest
@@ -39,6 +40,21 @@ def test_images_are_kept_if_all_of_them_fit():
     assert part[:][:, 0, 0, 0].tolist() == [3, 1]
     assert images[np.array([-1, 0])][:, 0, 0, 0].tolist() == [len(images) - 1, 0]
     assert sorted(reads).count(3) == min(times, 2) and sorted(reads).count(1) == min(times, 2)
+
+
+def test_a_bar_shows_how_many_images_are_decoded(monkeypatch):
+  counted = []
+
+  @contextlib.contextmanager
+  def progress(*words):
+    counted.append([*words, 0])
+    yield lambda count: counted[-1].append(counted[-1].pop() + count)
+
+  monkeypatch.setattr(collection, 'progress', progress)
+  images = collection.Images(range(5), grey, str, 8, 1, 'crop', 1)
+  images[:3]
+  images[:3]  # they are kept
+  assert counted == [['decoding images', 3, 'images', 3]]
 
 
 def test_a_damaged_image_is_replaced_by_one_of_its_class(capsys):

@@ -9,6 +9,7 @@ import numpy as np
 from wgan_tf1.data import decoding
 from wgan_tf1.data.arrays import hold_out
 from wgan_tf1.errors import UserError, warn
+from wgan_tf1.progress import progress
 
 NAMES_SHOWN = 5
 _LOCKS = 64
@@ -89,8 +90,10 @@ class Images:
     if self._known[positions].all():
       return self._decoded[positions]
     images = np.empty([len(indices), *self._shape], np.uint8)
-    for image, index in zip(images, indices):
-      image[...] = self._decode_near(int(index) % len(self))
+    with progress('decoding images', len(indices), 'images') as advance:
+      for image, index in zip(images, indices):
+        image[...] = self._decode_near(int(index) % len(self))
+        advance(1)
     return images
 
   def _decode_near(self, index: int) -> np.ndarray:
