@@ -282,7 +282,8 @@ AT_OTHER_SIZES = [
   (dict(preset='gp-mnist', image_size=48, variant='gp'), 129 * 6 * 6 * 256 + 25 * (256 * 128 + 128 * 64 + 64) + 193,
    25 * (64 + 64 * 128 + 128 * 256) + 64 + 128 + 256 + 6 * 6 * 256 + 1),
   (dict(preset='lsun128-resnet', image_size=256, variant='gp', width=1), 129 * 4 * 4 * 8 +
-   _blocks((8, 8, 4, 2, 1, 1, 1)) + 2 + 9 * 3 + 3, 9 * 3 + 1 + _blocks((1, 1, 1, 2, 4, 8, 8), up=False) + 4 * 4 * 8 + 1),
+   _blocks((8, 8, 4, 2, 1, 1, 1)) + 2 + 9 * 3 + 3,
+   9 * 3 + 1 + _blocks((1, 1, 1, 2, 4, 8, 8), up=False) + 4 * 4 * 8 + 1),
   (dict(preset='cifar10-dcgan', image_size=64), 129 * 8 * 8 * 512 + 2 * 8 * 8 * 512 + _DCGAN5_CONVS + 25 * 128 * 3 + 3,
    25 * 3 * 128 + _CONV5 + 2 * (256 + 512) + 8 * 8 * 512 + 1),
   (dict(preset='lsun64-dcgan-nobn', image_size=32), 100 * 4 * 4 * 64 + 16 * (2 * 64 * 64 + 64 * 3),
