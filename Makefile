@@ -4,7 +4,7 @@ PYTHON37 ?= python3.7
 VENV     := .venv
 STAMP    := $(VENV)/installed
 
-.PHONY: help train sample tensorboard test test-tf1 chaos fuzz lint bench figures results docs clean
+.PHONY: help train sample tensorboard test test-tf1 chaos fuzz lint bench figures results pictures docs clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,9 @@ figures: $(STAMP)  ## run the experiments that have no results yet; QUICK=1 for 
 
 results: $(STAMP)  ## write RESULTS.md from the results of the experiments
 	$(VENV)/bin/python -m experiments.report $(ARGS)
+
+pictures: $(STAMP)  ## train what the documents show, and draw it: hours; ARGS="--only=toys" for one picture
+	$(VENV)/bin/python -m tools.pictures $(ARGS)
 
 docs: $(STAMP)  ## write docs/flags.md from the flags of the scripts
 	$(VENV)/bin/python -m tools.flags
