@@ -1,4 +1,4 @@
-"""The package as a library, as README.md shows it."""
+"""The package as a library, as docs/library.md shows it."""
 
 import os
 import re
@@ -10,13 +10,12 @@ from tests.helpers.processes import ROOT, run
 
 
 def _example():
-  with open(os.path.join(ROOT, 'README.md'), encoding='utf-8') as f:
-    section = f.read().split('\n## As a library')[1].split('\n## ')[0]
-  (block,) = re.findall(r'\n\n((?:    .*\n|\n)+)', section)
+  with open(os.path.join(ROOT, 'docs', 'library.md'), encoding='utf-8') as f:
+    (block,) = re.findall(r'\n\n((?:    .*\n|\n)+)', f.read())
   return re.sub('^    ', '', block, flags=re.MULTILINE)
 
 
-def test_the_example_of_the_readme_trains_and_samples(tmp_path):
+def test_the_example_of_the_document_trains_and_samples(tmp_path):
   example = _example()
   assert len([line for line in example.splitlines() if line]) <= 20
   out, _ = run(tmp_path, '-c', example, PYTHONPATH=ROOT)

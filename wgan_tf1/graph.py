@@ -14,6 +14,7 @@ from wgan_tf1.distributed import towers
 
 # Every check in the graph starts its message with this, so that the training loop recognises it.
 NOT_FINITE = 'not finite: '
+_LARGE = 2**14  # values: below, a second op would cost more than it saves
 # Scopes of the updates, with the slash by which a scope is entered again.
 _CRITIC_SCOPE, _GENERATOR_SCOPE = 'train_critic/', 'train_generator/'
 
@@ -231,6 +232,19 @@ def _checked(tensor: Any, name: str, op_name: str) -> Any:
     return tf.check_numerics(tensor, NOT_FINITE + name, op_name)
 
 
+def _check(tensor: Any, name: str, op_name: str) -> Any:
+  """Returns an op that fails as `_checked` does.
+
+  CheckNumerics reads with one thread. So of a large tensor it reads only half the sum of squares, which is not finite
+  either, and which all cores compute. That sum overflows too if a finite value is beyond 1e19; so would the optimizers'
+  mean square.
+  """
+  if tensor.shape.num_elements() and tensor.shape.num_elements() >= _LARGE:
+    with tf.name_scope(None):
+      tensor = tf.nn.l2_loss(tensor, op_name + '/square')
+  return _checked(tensor, name, op_name)
+
+
 # Stage 3: updates. Each optimizer is given its own network's variables alone.
 
 
@@ -311,11 +325,10 @@ def _update(
   No variable changes before `ready`, the loss, and every gradient are computed and finite. Otherwise a variable could
   change before another's gradient, or the loss, has read it.
   """
-  checked = []
+  checks = []
   for g, v in zip(gradients, variables):
-    checked.append(_checked(g, 'gradient of ' + v.op.name, scope + 'checks/' + losses.name_in_network(v)))
-  gradients = checked
-  with tf.control_dependencies(ready + gradients):
+    checks.append(_check(g, 'gradient of ' + v.op.name, scope + 'checks/' + losses.name_in_network(v)))
+  with tf.control_dependencies(ready + gradients + checks):
     if limit is None:
       return optimizer.apply_gradients(list(zip(gradients, variables)), step)
     # The step is counted first, and atomically: of several processes one step before the limit, one makes the last.
