@@ -7,7 +7,9 @@ An experiment is a module with
   CLAIMS     list of `Claim`: what a source says, and the rule that decides it, both older than the run
   measure    function (settings, run) -> numbers, a dict of JSON values; `run` is a `Run`
   plot       function (numbers) -> matplotlib Figure
-  REMARKS    str, optional: what the run showed, written after it and put into RESULTS.md
+  LIMITS     str, optional: why a run of these SETTINGS cannot contradict a claim, in five words: 'one seed, too short'
+  FINDING    str: what the run showed, in two sentences, written after it
+  REMARKS    str, optional: more of it
 
 and ends with `if __name__ == '__main__': common.main(__name__)`; `run` writes NAME.json and NAME.png.
 Where `numbers` has 'rows', a list of dict as in wgan_tf1/evaluation/published.json, RESULTS.md puts them beside those.
@@ -38,7 +40,7 @@ from wgan_tf1.errors import UserError
 from wgan_tf1.progress import progress
 
 FLAGS = flags.FLAGS
-VERDICTS = {True: 'reproduced', False: 'not reproduced', None: 'not testable here'}
+VERDICTS = ('reproduced', 'contradicted', 'undecided')
 _LEARNING_RATES = ('generator_learning_rate', 'critic_learning_rate')
 
 Json = Dict[str, Any]  # settings, or numbers
@@ -53,6 +55,7 @@ class Claim(NamedTuple):
   holds: Callable[[Json], Any]  # numbers -> True, False, or None where they cannot tell
   measured: Callable[[Json], str]  # numbers -> what was found, in a few words
   published: str = 'no number'  # the number that the source prints, if it prints one
+  exact: bool = False  # whether it is computed without training, so that LIMITS do not matter
 
 
 class Run(NamedTuple):
@@ -176,14 +179,28 @@ def run(experiment: Any, quick: bool, out_dir: str, data_dir: str) -> Json:
   claims = []
   for claim in experiment.CLAIMS:
     said = dict(text=claim.text, source=claim.source, rule=claim.rule, published=claim.published)
-    verdict = VERDICTS[None if quick else claim.holds(numbers)]
-    claims.append(dict(said, measured=claim.measured(numbers), verdict=verdict))
+    verdict, reason = judge(claim, numbers, 'quick settings' if quick else getattr(experiment, 'LIMITS', ''), quick)
+    claims.append(dict(said, measured=claim.measured(numbers), verdict=verdict, reason=reason))
   result = dict(name=name, title=experiment.TITLE, quick=quick, settings=settings, numbers=numbers, claims=claims)
   result['machine'] = '; '.join(sorted(machines)) or machine()
   result['seconds'] = round(time.time() - started + sum(earlier), 1)
   experiment.plot(numbers).savefig(os.path.join(out_dir, name + '.png'), dpi=100)
   _write(path, result)  # last: it tells that everything is written
   return result
+
+
+def judge(claim: Claim, numbers: Json, limits: str, quick: bool = False) -> Tuple[str, str]:
+  """Returns a claim's verdict, and why it is undecided, if it is.
+
+  A rule that holds reproduces the claim. One that does not contradicts it only if the run could: it needs three seeds,
+  and training that has stopped improving; or no training at all.
+  """
+  holds = None if quick else claim.holds(numbers)
+  if holds:
+    return 'reproduced', ''
+  if holds is None or (limits and not claim.exact):
+    return 'undecided', limits or 'the rule cannot tell'
+  return 'contradicted', ''
 
 
 def machine() -> str:
@@ -215,7 +232,7 @@ def main(module: str) -> None:
     result = run(sys.modules[module], FLAGS.quick, out_dir, FLAGS.data_dir)
     print('%s (%.0f s)' % (result['title'], result['seconds']))
     for claim in result['claims']:
-      print('%-17s %s: %s' % (claim['verdict'], claim['text'], claim['measured']))
+      print('%-12s %s: %s' % (claim['verdict'], claim['text'], claim['measured']))
     print('See %s' % os.path.join(out_dir, result['name'] + '.png'))
 
   console.run(go)

@@ -161,6 +161,11 @@ CLAIMS = [
                % FEW, _more_than_rmsprop, partial(_said, 'unstable generator steps: ', _unstable_steps, '%d')),
 ]  # fmt: skip
 
+LIMITS = 'one seed, too short'
+FINDING = (
+  "No critic update of 250 steps has a negative cosine between step and gradient. Adam's falls from 0.25 to about "
+  '0.1 where training is unstable, the direction that the paper speaks of.'
+)
 REMARKS = (
   'At the smaller learning rate the cosine of Adam with beta1 = 0.9 falls from 0.25 to about 0.1 at its unstable '
   'steps: the direction that the paper speaks of, without crossing 0. At the larger one the critics of Adam 0.5 and '

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import json
 import os
+import re
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from absl import flags
@@ -50,23 +51,35 @@ EXPERIMENTS = [
   ('long_runs', 'long runs of blog-mnist, clip and gp', 'MNIST post: samples, no scores; it names no number of steps'),
 ]  # fmt: skip
 
-# What would measure the published values of a data set.
-COMMANDS = {
-  'cifar10': 'python train.py --preset=cifar10-resnet --variant=gp && python evaluate.py '
-  '--run_dir=runs/cifar10-resnet-gp --num_samples=50000 --classifier_graph=inception',
-  'mnist': 'python train.py --variant=gp && python evaluate.py --run_dir=runs/blog-mnist-gp '
-  '--classifier_graph=inception',
-  'fashion_mnist': 'python train.py --preset=fashion-upsample --variant=gp && python evaluate.py '
-  '--run_dir=runs/fashion-upsample-gp --classifier_graph=inception',
-  'celeba': 'python train.py --preset=lsun64-dcgan --dataset=folder --data_path=DIR && python evaluate.py '
-  '--run_dir=runs/lsun64-dcgan-clip --classifier_graph=inception',
-  '8gaussians': 'python -m experiments.mode_coverage',
-  '25gaussians': 'python -m experiments.mode_coverage',
-  'text': 'python train.py --preset=text-char --variant=gp --data_path=FILE.txt && python evaluate.py '
-  '--run_dir=runs/text-char-gp --num_samples=640',
-  'imagenet32': 'python -m experiments.random_architectures',
-  'parallel_lines': 'python -m experiments.distances',
-}
+NO_NUMBER = 'no number'
+
+# The claims that matter most: words, experiment, index of its claim, and which part of what was measured to show.
+HEADLINES = [
+  ('With clipping, the loss follows quality', 'estimate_and_quality', 0, 0),
+  ('With the penalty, the loss follows quality', 'estimate_and_quality', 2, 0),
+  ('No mode collapse', 'mode_coverage', 0, 1),
+  ('The penalty gives better samples than clipping', 'long_runs', 3, 0),
+  ('WGAN trains without batch norm', 'without_batch_norm', 1, 1),
+  ('Clipping lets gradients vanish or explode with depth', 'gradient_norms', 0, 1),
+  ('Clipping pushes weights to the bounds', 'gradient_norms', 2, 1),
+  ('An optimal discriminator leaves no gradient', 'two_gaussians', 0, 0),
+  ('An optimal penalised critic leaves one everywhere', 'two_gaussians', 3, 0),
+  ('The critic overfits a small data set', 'overfitting', 0, 0),
+  ("The MNIST post's graph clips after RMSProp", 'clip_order', 0, 0),
+  ('The order of clip and update is free', 'clip_order', 2, 0),
+  ('Momentum makes a clipped critic unstable', 'momentum', 2, 0),
+  ('Clipped critics miss higher moments', 'value_surfaces', 0, 1),
+  ('The penalty trains architectures that clipping does not', 'random_architectures', 2, 0),
+]  # fmt: skip
+# Claim, generator steps of its source, seconds of a step on two cores without a GPU, command.
+NEEDS_GPU = [
+  ('WGAN-GP ResNet: inception score 7.86 on CIFAR-10 (WGAN-GP table 3)', 100000, 6.83,
+   'python train.py --preset=cifar10-resnet --variant=gp'),
+  ('with labels, inception score 8.42 (WGAN-GP table 3)', 100000, 12.0,
+   'python train.py --preset=cifar10-resnet-acgan --variant=gp'),
+  ('characters: Jensen-Shannon divergence of 4-grams 0.618 (WGAN-GP code)', 200000, 21.1,
+   'python train.py --preset=text-char --variant=gp --data_path=FILE.txt'),
+]  # fmt: skip
 
 
 def said(value: Any) -> str:
@@ -130,7 +143,7 @@ def script_of(name: str) -> Any:
 def section(
   number: int, name: str, about: str, theirs: str, result: Optional[common.Json], script: Any, picture: Optional[str]
 ) -> List[str]:
-  """Returns the lines on one experiment.
+  """Returns the lines on one experiment: picture, finding, claims; and, folded, rules, conditions and remarks.
 
   Args:
     number: of the experiment.
@@ -151,21 +164,67 @@ def section(
     lines += ['The settings have changed since this was measured. %s measures it again.' % command, '']
   if picture:
     lines += ['![%s](%s)' % (result['title'], picture), '']
-  claims = []
-  for claim in result['claims']:
-    cells = [claim.get(name, 'no number') for name in ('text', 'source', 'published', 'measured', 'rule')]
-    claims.append([*cells, '**%s**' % claim['verdict']])
-  lines += table(['claim', 'source', 'published', 'measured', 'rule, set before the run', 'verdict'], claims)
-  remarks = getattr(script, 'REMARKS', '')
-  settings = '; '.join('%s: %s' % (name, said(value)) for name, value in sorted(result['settings'].items()))
-  conditions = [
-    ['settings', theirs, settings],
-    ['machine', 'not compared', result['machine']],
-    ['time', 'not compared', duration(result['seconds'])],
-  ]
-  return (
-    lines + ([remarks, ''] if remarks else []) + table(['conditions', 'source', 'here'], conditions) + [command, '']
-  )
+  if hasattr(script, 'FINDING'):
+    lines += [script.FINDING, '']
+  claims = result['claims']
+  printed = any(claim.get('published', NO_NUMBER) != NO_NUMBER for claim in claims)
+  rows = []
+  for i, claim in enumerate(claims, 1):
+    cells = [i, claim['text'], claim['source']]
+    if printed:
+      cells.append('' if claim.get('published', NO_NUMBER) == NO_NUMBER else _lines(claim['published']))
+    rows.append([*cells, _lines(claim['measured']), _verdict(claim)])
+  lines += table(['', 'claim', 'source', *(['published'] if printed else []), 'here', 'verdict'], rows)
+  lines += ['<details><summary>Rules, set before the run, and conditions</summary>', '']
+  lines += ['%d. %s' % (i, claim['rule']) for i, claim in enumerate(claims, 1)] + ['']
+  if getattr(script, 'REMARKS', ''):
+    lines += [script.REMARKS, '']
+  conditions = [['source', theirs]]
+  conditions += [[name.replace('_', ' '), said(value)] for name, value in sorted(result['settings'].items())]
+  conditions += [['machine', result['machine']], ['time', duration(result['seconds'])], ['command', command]]
+  return lines + table(['condition', ''], conditions) + ['</details>', '']
+
+
+def _lines(text: str) -> str:
+  """Returns a cell of a table with a line for each part of a text."""
+  return text.replace('; ', '<br>')
+
+
+def _verdict(claim: common.Json) -> str:
+  reason = claim.get('reason')
+  return '**%s**%s' % (claim['verdict'], ': ' + reason if reason else '')
+
+
+def anchor(heading: str) -> str:
+  """Returns the name by which a page's heading is linked: '## 1. Of a, b' -> '1-of-a-b'."""
+  return re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-')
+
+
+def headlines(results: Dict[str, Tuple[int, common.Json]]) -> List[str]:
+  """Returns the table of the claims that matter most; `results` is {experiment: (its number, what NAME.json holds)}."""
+  rows = []
+  for words, name, index, part in HEADLINES:
+    if name in results:
+      number, result = results[name]
+      claim = result['claims'][index]
+      link = '[%d](#%s)' % (number, anchor('%d. %s' % (number, result['title'])))
+      source = re.sub(r' \(\d{4}\.\d{5}\)', '', claim['source'])
+      rows.append([words, source, claim['measured'].split('; ')[part], _verdict(claim), link])
+  return table(['claim', 'source', 'here', 'verdict', ''], rows) if rows else []
+
+
+def gpu_section() -> List[str]:
+  """Returns the lines on what two cores cannot decide, with the hours that it would take them."""
+  rows = []
+  for claim, steps, seconds, command in NEEDS_GPU:
+    rows.append([claim, said(steps), said(seconds), said(round(steps * seconds / 3600)), '`%s`' % command])
+  return [
+    '## What needs a GPU', '',
+    'Hours are extrapolated from the seconds of a step on two cores without a GPU. Each run can be stopped and '
+    'resumed. Then `python evaluate.py --run_dir=RUN_DIR --num_samples=50000 --classifier_graph=inception --published` '
+    'prints its numbers beside the published ones, and says what differs.', '',
+    *table(['claim', 'generator steps', 'seconds a step', 'hours on two cores', 'command'], rows),
+  ]  # fmt: skip
 
 
 def _value(row):
@@ -180,22 +239,18 @@ def _conditions(row):
 
 
 def published_section(rows: List[common.Json], measured: Dict[str, List[common.Json]]) -> List[str]:
-  """Returns the lines that set every published value beside those measured of the same metric and data.
+  """Returns the lines that set published values beside those measured here, of the same metric and data.
 
   Args:
     rows: those of published.json.
     measured: {experiment: rows of the same shape}.
   """
-  lines = [
-    '## Published values', '',
-    'Values are set beside each other where metric and data are the same; they compare only where the conditions are, '
-    'too. Those of this project are in bold.', '',
-  ]  # fmt: skip
   theirs: Dict[Tuple[str, str], List[List[str]]] = {}
   for row in rows:
     note = '' if row['value'] is None else row['note']
     cells = [row['system'], _value(row), _conditions(row), row['source'], note]
     theirs.setdefault((row['metric'], row['dataset']), []).append(cells)
+  lines = []
   for (metric, dataset), found in theirs.items():
     ours = [
       ['**%s**' % row['system'], '**%s**' % _value(row), _conditions(row), 'experiments.' + name, row['note']]
@@ -203,11 +258,14 @@ def published_section(rows: List[common.Json], measured: Dict[str, List[common.J
       for row in rows_of
       if (row['metric'], row['dataset']) == (metric, dataset)
     ]
-    lines += ['### %s, %s' % (metric.replace('_', ' '), dataset.replace('_', ' ')), '']
-    lines += table(['system', 'value', 'conditions', 'source', 'note'], found + ours)
-    if not ours:
-      lines += ['Not measured here. `%s`' % COMMANDS[dataset] if dataset in COMMANDS else 'Not measured here.', '']
-  return lines
+    if ours:
+      lines += ['<details><summary>%s, %s</summary>' % (metric.replace('_', ' '), dataset.replace('_', ' ')), '']
+      lines += table(['system', 'value', 'conditions', 'source', 'note'], found + ours) + ['</details>', '']
+  return [
+    '## Published values', '',
+    'Beside those measured here (in bold), of the same metric and data; they compare only where the conditions are the '
+    'same too. `evaluate.py --published` shows the others beside a run of the same data.', '', *lines,
+  ]  # fmt: skip
 
 
 def report(
@@ -225,31 +283,31 @@ def report(
     UserError: if a result cannot be read.
   """
   measured: Dict[str, List[common.Json]] = {}
-  counts: List[List[Any]] = []
-  total, sections = [0, 0, 0], []
+  counted, results, sections = [0] * len(common.VERDICTS), {}, []
   for number, (name, about, theirs) in enumerate(experiments, 1):
     result = read(results_dir, name)
     picture = os.path.join(results_dir, name + '.png')
     relative = os.path.relpath(picture, os.path.dirname(os.path.abspath(output))).replace(os.sep, '/')
-    counted: List[Any] = ['not run', '', '']
     if result is not None:
+      results[name] = number, result
       verdicts = [claim['verdict'] for claim in result['claims']]
-      counted = [verdicts.count(verdict) for verdict in common.VERDICTS.values()]
-      total = [sum(both) for both in zip(total, counted)]
+      counted = [count + verdicts.count(verdict) for count, verdict in zip(counted, common.VERDICTS)]
       if not result['quick']:
         measured[name] = result['numbers'].get('rows', [])
-    counts.append([number, about, *counted])
     shown = relative if result is not None and os.path.exists(picture) else None
     sections += section(number, name, about, theirs, result, script_of(name), shown)
+  totals = ', '.join('%d %s' % pair for pair in zip(counted, common.VERDICTS))
   lines = [
     '# Results', '',
-    'Made by `make results` from the files in `results/`, which `make figures` writes. A claim is decided by a rule '
-    'that its script had before the full run, but where the text under the table says otherwise. What was measured '
-    'here was measured in small: the conditions are below each table of claims.', '',
-    'WGAN is arXiv 1701.07875, WGAN-GP 1704.00028v3; `wgan_tf1/evaluation/published.json` holds what they print.', '',
+    'What the papers and posts claim, and what two cores find: %s. `make results` writes this page from `results/`, '
+    'which `make figures` fills. WGAN is [1701.07875](https://arxiv.org/abs/1701.07875), WGAN-GP '
+    '[1704.00028](https://arxiv.org/abs/1704.00028).' % totals, '',
+    'Each rule was written before its run. A rule that holds makes a claim **reproduced**. One that fails makes it '
+    '**contradicted** if the run had three seeds and had stopped improving, or needed no training; otherwise it is '
+    '**undecided**, for the reason given.', '',
   ]  # fmt: skip
-  lines += table(['', 'experiment', *common.VERDICTS.values()], counts + [['', '**in all**', *total]])
-  return '\n'.join(lines + sections + published_section(published.rows() if rows is None else rows, measured))
+  lines += headlines(results) + gpu_section() + sections
+  return '\n'.join(lines + published_section(published.rows() if rows is None else rows, measured))
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from tests.helpers.processes import ROOT, run
 from wgan_tf1 import packages
 
 IMPORTED_AS = {'absl-py': 'absl', 'pillow': 'PIL', 'scikit-learn': 'sklearn'}
-NOT_FOR_ALL = {'lmdb', 'protobuf', 'pytest', 'pytest-xdist', 'ruff', 'mypy'}
+NOT_FOR_ALL = {'lmdb', 'protobuf', 'pytest', 'pytest-xdist', 'nbclient', 'nbformat', 'ipykernel', 'ruff', 'mypy'}
 
 
 @pytest.mark.parametrize('script', ['train.py', 'sample.py', 'evaluate.py'])

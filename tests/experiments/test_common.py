@@ -25,16 +25,25 @@ def made_up(measure=None, holds=lambda numbers: numbers['value'] > 1, full=None)
 
 @pytest.mark.parametrize('holds, verdict', [
   (lambda numbers: numbers['value'] == 2, 'reproduced'),
-  (lambda numbers: numbers['value'] != 2, 'not reproduced'),
-  (lambda numbers: None, 'not testable here'),
+  (lambda numbers: numbers['value'] != 2, 'contradicted'),
+  (lambda numbers: None, 'undecided'),
 ])  # fmt: skip
 def test_a_rule_decides_and_the_quick_settings_do_not(tmp_path, holds, verdict):
   full = common.run(made_up(holds=holds), False, str(tmp_path / 'full'), 'data')
   assert [claim['verdict'] for claim in full['claims']] == [verdict] and full['claims'][0]['measured'] == '2'
   quick = common.run(made_up(holds=holds), True, str(tmp_path / 'quick'), 'data')
-  assert [claim['verdict'] for claim in quick['claims']] == ['not testable here'] and quick['quick']
+  assert [claim['verdict'] for claim in quick['claims']] == ['undecided'] and quick['quick']
   assert json.loads((tmp_path / 'full' / 'made_up.json').read_text()) == full
   assert (tmp_path / 'full' / 'made_up.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_a_limited_run_contradicts_nothing_but_what_it_computes_exactly():
+  claim = common.Claim('more', 'Nobody', 'above 1', lambda numbers: numbers['value'] > 1, str)
+  assert common.judge(claim, {'value': 1}, '') == ('contradicted', '')
+  assert common.judge(claim, {'value': 1}, 'one seed') == ('undecided', 'one seed')
+  assert common.judge(claim._replace(exact=True), {'value': 1}, 'one seed') == ('contradicted', '')
+  assert common.judge(claim, {'value': 2}, 'one seed') == ('reproduced', '')
+  assert common.judge(claim._replace(holds=lambda numbers: None), {}, '') == ('undecided', 'the rule cannot tell')
 
 
 def test_results_are_kept_until_the_settings_change(tmp_path):
@@ -135,7 +144,7 @@ def test_command_line(tmp_path):
   out, err = processes.run(tmp_path, '-m', 'experiments.earth_mover', '--quick', PYTHONPATH=processes.ROOT)
   result = json.loads((tmp_path / 'results' / 'quick' / 'earth_mover.json').read_text())
   lines = out.splitlines()
-  assert len(lines) == len(result['claims']) + 2 and all('not testable here' in line for line in lines[1:-1])
+  assert len(lines) == len(result['claims']) + 2 and all('undecided' in line for line in lines[1:-1])
   assert (tmp_path / 'results' / 'quick' / 'earth_mover.png').exists()
   assert err == ''
 

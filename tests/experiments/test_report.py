@@ -1,12 +1,13 @@
 """RESULTS.md, made of made-up results; the published numbers that it shows; and `make figures`."""
 
 import json
+import os
 import re
 import subprocess
 
 import pytest
 
-from experiments import report
+from experiments import common, report
 from tests.helpers import processes
 from wgan_tf1.errors import UserError
 from wgan_tf1.evaluation import published
@@ -60,7 +61,15 @@ def results(tmp_path):
 
   def write(name, verdicts, quick=False, picture=True, **numbers):
     claims = [
-      dict(text='a | b', source='Nobody, 1', rule='x > 1', published='2.5', measured='x is 2', verdict=verdict)
+      dict(
+        text='a | b',
+        source='Nobody, 1',
+        rule='x > 1',
+        published='2.5',
+        measured='x is 2; y is 3',
+        verdict=verdict,
+        reason='too short' if verdict == 'undecided' else '',
+      )
       for verdict in verdicts
     ]
     settings = {'steps': 20000, 'rate': 0.1234567}
@@ -102,39 +111,50 @@ def section_of(text, heading):
 
 def test_report(results, tmp_path):
   ours = dict(PUBLISHED[0], system='ours', value=2.71828, deviation=None, protocol={'samples': 5})
-  results('first', ['reproduced', 'not reproduced', 'reproduced'], rows=[ours])
-  results('third', ['not testable here'], quick=True, picture=False)
+  results('first', ['reproduced', 'contradicted', 'reproduced'], rows=[ours])
+  results('third', ['undecided'], quick=True, picture=False)
   text, again = (report.report(str(results.folder), str(tmp_path / 'R.md'), EXPERIMENTS, PUBLISHED) for _ in range(2))
   assert text == again
-  assert '| 1 | the first | 2 | 1 | 0 |' in text and '| 2 | the second | not run |  |  |' in text
-  assert '|  | **in all** | 2 | 1 | 1 |' in text
+  assert ': 2 reproduced, 1 contradicted, 1 undecided.' in text
   first = section_of(text, '## 1. Of first')
   assert '![Of first](results/first.png)' in first
-  assert first.count('| a \\| b | Nobody, 1 | 2.5 | x is 2 | x > 1 | **reproduced** |') == 2
-  assert first.count('| **not reproduced** |') == 1
-  assert '| settings | on a hill | rate: 0.1235; steps: 20,000 |' in first
-  assert '| a loom |' in first and '| 10 min |' in first
+  assert '| 1 | a \\| b | Nobody, 1 | 2.5 | x is 2<br>y is 3 | **reproduced** |' in first
+  assert first.count('| **contradicted** |') == 1 and '\n1. x > 1\n2. x > 1\n3. x > 1\n' in first
+  for line in ('| source | on a hill |', '| rate | 0.1235 |', '| steps | 20,000 |', '| machine | a loom |'):
+    assert line in first
+  assert '| time | 10 min |' in first and first.count('<details>') == first.count('</details>') == 1
   assert section_of(text, '## 2. The second').split('\n')[2] == 'Not run. `python -m experiments.second` runs it.'
   third = section_of(text, '## 3. Of third')
   assert 'only with its quick settings' in third and '.png' not in third
-  hills = section_of(text, '### height, hills')
-  assert '| theirs | 3.142 +- 0.25 | samples 7 | Map |  |' in hills and 'Not measured' not in hills
-  assert '| **ours** | **2.718** | samples 5 | experiments.first |  |' in hills
-  seas = section_of(text, '### depth, seas')
-  assert '| theirs | infinite | not known | Chart |  |' in seas and 'Not measured here.' in seas
+  assert '| **undecided**: too short |' in third
+  published_ = section_of(text, '## Published values')
+  assert '| theirs | 3.142 +- 0.25 | samples 7 | Map |  |' in published_
+  assert '| **ours** | **2.718** | samples 5 | experiments.first |  |' in published_
+  assert 'depth, seas' not in published_  # nothing is compared with it
   # Every line of a table has as many cells as its header.
   for block in re.findall(r'(?:^\|.*\n)+', text, re.M):
     assert len({len(re.findall(r'(?<!\\)\|', line)) for line in block.splitlines()}) == 1
 
 
 def test_report_of_the_project(tmp_path):
-  """With no results each experiment has its command, and each published value is there."""
+  """With no results each experiment has its command. The results that there are fill the first table."""
   text = report.report(str(tmp_path), str(tmp_path / 'RESULTS.md'))
   assert text.count('Not run. `python -m experiments.') == len(report.EXPERIMENTS)
-  assert text.count('Not measured here.') == text.count('\n### ')
-  listed = section_of(text, '### inception score, cifar10')
-  assert '| SGAN | 8.59 +- 0.12 | features Inception 2015, samples 50,000, splits 10 |' in listed
-  assert '| WGAN-GP ResNet | 7.86 +- 0.07 | batch_norm batches of 100, features Inception 2015, labels none, ' in listed
+  text = report.report(os.path.join(processes.ROOT, 'results'), os.path.join(processes.ROOT, 'RESULTS.md'))
+  first = text.split('\n## ')[0]
+  assert first.count('\n| ') == len(report.HEADLINES) + 2
+  anchors = {report.anchor(heading) for heading in re.findall(r'^## (.*)$', text, re.M)}
+  assert set(re.findall(r'\(#(.*?)\)', first)) <= anchors
+
+
+def test_verdicts_are_those_of_the_rules():
+  """RESULTS.md is true for the code that there is: the verdicts follow from numbers and rules."""
+  for name, _, _ in report.EXPERIMENTS:
+    script, result = report.script_of(name), report.read(os.path.join(processes.ROOT, 'results'), name)
+    limits = getattr(script, 'LIMITS', '')
+    assert len(limits.split()) <= 5 and script.FINDING.endswith('.'), name
+    for claim, kept in zip(script.CLAIMS, result['claims']):
+      assert (kept['verdict'], kept['reason']) == common.judge(claim, result['numbers'], limits), (name, claim.text)
 
 
 def test_report_says_that_settings_have_changed(results, tmp_path):
