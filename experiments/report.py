@@ -5,6 +5,7 @@ python -m experiments.report
 The same files give the same text. Nothing is measured here, and TensorFlow is not loaded.
 """
 
+import html
 import importlib
 import importlib.util
 import json
@@ -163,20 +164,20 @@ def section(
   elif script is not None and json.loads(json.dumps(script.SETTINGS['full'])) != result['settings']:
     lines += ['The settings have changed since this was measured. %s measures it again.' % command, '']
   if picture:
-    lines += ['![%s](%s)' % (result['title'], picture), '']
+    lines += ['<img src="%s" alt="%s" width="560">' % (picture, html.escape(result['title'])), '']
   if hasattr(script, 'FINDING'):
     lines += [script.FINDING, '']
   claims = result['claims']
   printed = any(claim.get('published', NO_NUMBER) != NO_NUMBER for claim in claims)
   rows = []
   for i, claim in enumerate(claims, 1):
-    cells = [i, claim['text'], claim['source']]
+    cells = [i, claim['text']]
     if printed:
       cells.append('' if claim.get('published', NO_NUMBER) == NO_NUMBER else _lines(claim['published']))
     rows.append([*cells, _lines(claim['measured']), _verdict(claim)])
-  lines += table(['', 'claim', 'source', *(['published'] if printed else []), 'here', 'verdict'], rows)
-  lines += ['<details><summary>Rules, set before the run, and conditions</summary>', '']
-  lines += ['%d. %s' % (i, claim['rule']) for i, claim in enumerate(claims, 1)] + ['']
+  lines += table(['', 'claim', *(['published'] if printed else []), 'here', 'verdict'], rows)
+  lines += ['<details><summary>Sources, rules set before the run, and conditions</summary>', '']
+  lines += ['%d. %s: %s' % (i, claim['source'], claim['rule']) for i, claim in enumerate(claims, 1)] + ['']
   if getattr(script, 'REMARKS', ''):
     lines += [script.REMARKS, '']
   conditions = [['source', theirs]]
