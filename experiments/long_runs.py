@@ -14,7 +14,7 @@ from wgan_tf1 import console
 TITLE = 'Long runs of blog-mnist'
 
 VARIANTS = ('clip', 'gp')
-_COMMON = dict(preset='blog-mnist', variants=VARIANTS, seed=0)
+_COMMON = dict(preset='blog-mnist', variants=VARIANTS, seed=0, learning_rates={'clip': 5e-4, 'gp': 1e-4})
 SETTINGS = {
   'full': dict(_COMMON, dataset='mnist', width=64, batch_size=64, critic_steps=5, generator_steps=3000,
                evaluate_every_steps=250),
@@ -45,7 +45,8 @@ def measure(settings: common.Json, run: common.Run) -> common.Json:
 
   def make(variant):
     run_dir = os.path.join(run.folder, 'runs', 'blog-%s-%s' % (settings['dataset'], variant))
-    return common.config(settings, run, variant=variant, run_dir=run_dir)
+    rate = settings['learning_rates'][variant]
+    return common.config(settings, run, variant=variant, run_dir=run_dir, learning_rate=rate)
 
   def train(config, variant):
     if config.dataset == 'mnist' and small_classifier.cached('mnist') is None:
