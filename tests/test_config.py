@@ -16,7 +16,7 @@ def test_the_posts_clip_run():
   c = config.make()
   assert (c.preset, c.variant, c.image_size, c.latent_size, c.batch_size) == ('blog-mnist', 'clip', 32, 128, 64)
   assert (c.optimizer, c.critic_steps, c.clip_value, c.clip_order) == ('rmsprop', 5, 0.01, 'after')
-  assert (c.generator_learning_rate, c.critic_learning_rate) == (3e-4, 5e-4)
+  assert c.generator_learning_rate == c.critic_learning_rate == 5e-4
   assert (c.penalty_weight, c.beta1, c.beta2) == (None, None, None)
 
 

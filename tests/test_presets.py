@@ -116,8 +116,7 @@ def test_the_settings_are_the_sources():
       'image': (c.image_size, c.image_channels, c.pixel_minimum, c.image_fit), 'text': c.text_length, 'points': None
     }[c.form]  # fmt: skip
     assert (c.dataset, sample, c.latent_size, c.batch_size, c.generator_batch_size) == DATA[preset], (preset, variant)
-    slower = {('blog-mnist', 'clip'): 3e-4}  # docs/estimates.md
-    assert c.generator_learning_rate == slower.get((preset, variant), c.critic_learning_rate)
+    assert c.generator_learning_rate == c.critic_learning_rate
     constraint = {'clip': (c.clip_value, c.clip_order), 'gp': c.penalty_weight, 'gan': None}[variant]
     norms = (c.generator_norm, c.critic_norm)
     settings = (c.optimizer, c.critic_learning_rate, (c.beta1, c.beta2), c.critic_steps, constraint, norms)

@@ -31,12 +31,12 @@ from wgan_tf1.errors import UserError
 FLAGS = flags.FLAGS
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-_TOY = ('--variant=gp', '--width=128', '--generator_steps=20000', '--sample_every_steps=1000')
+_TOY = ('--variant=gp', '--width=128', '--generator_steps=10000')
 RUNS: Dict[str, Tuple[str, ...]] = {
   'first': ('--variant=clip', '--dataset=digits', '--generator_steps=300'),
   'clip': ('--variant=clip', '--dataset=mnist'),
-  'clip-bn': ('--preset=blog-mnist-bn', '--variant=clip', '--dataset=mnist', '--generator_steps=1000'),
-  'gp': ('--variant=gp', '--dataset=mnist', '--generator_steps=1000'),
+  'clip-bn': ('--preset=blog-mnist-bn', '--variant=clip', '--dataset=mnist', '--generator_steps=600'),
+  'gp': ('--variant=gp', '--dataset=mnist', '--generator_steps=600'),
   'keras': ('--preset=keras-mnist', '--variant=clip', '--dataset=mnist', '--classes=0,3,7', '--generator_steps=8000'),
   'fashion': ('--preset=fashion-upsample', '--variant=clip', '--dataset=fashion_mnist', '--generator_steps=2000'),
   '8gaussians': ('--preset=toy-8gaussians', *_TOY),
@@ -71,7 +71,7 @@ def _at_steps(name: str, label: str, steps: Sequence[int], rows: int = 4, column
 
 
 def _variants() -> bytes:
-  steps = (100, 300, 600, 1000)
+  steps = (100, 200, 400, 600)
   return drawings.png(
     drawings.montage([
       _at_steps('clip', 'blog-mnist, clip: the default', steps),
@@ -124,12 +124,13 @@ def _interpolation() -> bytes:
   _python('sample.py', '--run_dir=' + _run_dir('gp'), *flags_)
   with Image.open(path) as picture:
     cells = [('', np.asarray(picture))]
-  return drawings.png(drawings.montage([('blog-mnist, gp, step 1,000: from one latent to another', cells)]))
+  return drawings.png(drawings.montage([('blog-mnist, gp, step 600: from one latent to another', cells)]))
 
 
 def _terminal() -> bytes:
   with open(os.path.join(_run_dir('first'), 'terminal.txt'), encoding='utf-8') as f:
-    shown = [line.replace(FLAGS.runs_dir, 'runs') for line in f.read().splitlines()]
+    # As it would be without --run_dir.
+    shown = f.read().replace(_run_dir('first'), os.path.join('runs', 'blog-mnist-clip')).splitlines()
   return drawings.png(drawings.terminal(['$ python train.py ' + ' '.join(RUNS['first']), *shown]))
 
 

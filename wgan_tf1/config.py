@@ -361,8 +361,7 @@ def make(preset: Optional[str] = None, variant: Optional[str] = None, **override
   if overrides.get('dataset') in ('folder', 'lsun') or settings['dataset'] == 'lsun' and 'dataset' not in overrides:
     settings['image_fit'] = 'crop'
   learning_rate = settings.pop('learning_rate')
-  for name in ('generator_learning_rate', 'critic_learning_rate'):
-    settings.setdefault(name, learning_rate)
+  settings.update(generator_learning_rate=learning_rate, critic_learning_rate=learning_rate)
   settings.update(overrides)
   settings.setdefault('generator_batch_size', settings['batch_size'])
   return Config(**settings)

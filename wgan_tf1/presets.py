@@ -40,8 +40,7 @@ _TOY = dict(architecture='toy', form='points', latent_size=2, width=512, batch_s
 
 # preset -> its settings, and under a variant's name what it changes for that variant.
 PRESETS: Dict[str, Dict[str, Any]] = {
-    # At equal rates the critic falls behind the generator, and its estimate says little: docs/estimates.md.
-    'blog-mnist':     dict(_BLOG, source='MNIST post', clip=dict(learning_rate=5e-4, generator_learning_rate=3e-4)),
+    'blog-mnist':     dict(_BLOG, source='MNIST post'),
     'blog-mnist-bn':  dict(_BLOG, source='MNIST post, 5.1', generator_norm='batch', critic_norm='batch'),
     'blog-mnist-mlp': dict(_BLOG, source='MNIST post, 5.3', architecture='mlp', width=512),
     'keras-mnist': dict(
