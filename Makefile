@@ -3,6 +3,7 @@ PYTHON   ?= python3
 PYTHON37 ?= python3.7
 VENV     := .venv
 STAMP    := $(VENV)/installed
+comma    := ,
 
 .PHONY: help train sample tensorboard test test-tf1 chaos fuzz lint bench figures results pictures docs clean
 
@@ -36,8 +37,10 @@ chaos: $(STAMP)  ## kill and break training on purpose, and check that nothing i
 fuzz: $(STAMP)  ## feed damaged files to every reader; ARGS="--files=100" for fewer
 	$(VENV)/bin/python -m tools.fuzz $(ARGS)
 
-bench: $(STAMP)  ## time the training step; QUICK=1 for a shorter table of costs
+bench: $(STAMP)  ## time the training step of every preset; QUICK=1 for less; AGAINST=FILE says what got slower
 	$(VENV)/bin/python -m benchmarks.throughput $(ARGS)
+	$(VENV)/bin/python -m benchmarks.table $(if $(AGAINST),--against=$(AGAINST)) \
+	  $(if $(filter-out 0,$(QUICK)),--presets=blog-mnist$(comma)toy-8gaussians)
 	$(VENV)/bin/python -m benchmarks.cost $(if $(filter-out 0,$(QUICK)),--quick)
 
 EXPERIMENTS := earth_mover distances two_gaussians value_surfaces gradient_norms estimate_and_quality \

@@ -1,4 +1,7 @@
+import ast
 import json
+import os
+import re
 import sys
 import types
 
@@ -6,10 +9,11 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from benchmarks import cost, processes, throughput
+from benchmarks import cost, processes, table, throughput
+from benchmarks.peers import compare
 from tests.helpers.checkpoints import assert_same_variables, variables
 from tests.helpers.errors import user_error
-from tests.helpers.processes import ROOT, run, run_here
+from tests.helpers.processes import ROOT, refused, run, run_here
 from wgan_tf1 import config as configs
 from wgan_tf1 import training
 
@@ -119,3 +123,65 @@ def test_the_step_and_the_summaries_are_timed(tiny, monkeypatch, capsys):
   throughput.measure('clip', types.SimpleNamespace(rate=lambda: 1e9))
   line = capsys.readouterr().out
   assert line.startswith('clip ') and '(median of 1, ' in line and 'summaries every 20 steps cost' in line
+
+
+def test_the_twins_have_the_batches_widths_and_steps_of_the_presets():
+  """torch_step.py cannot be imported here, because it needs torch."""
+  with open(os.path.join(ROOT, 'benchmarks', 'peers', 'torch_step.py'), encoding='utf-8') as f:
+    tree = ast.parse(f.read())
+  tables = {
+    node.targets[0].id: ast.literal_eval(node.value)
+    for node in tree.body
+    if isinstance(node, ast.Assign) and getattr(node.targets[0], 'id', '') in ('PRESETS', 'MISSING')
+  }
+  assert set(compare.PRESETS) == set(tables['PRESETS']) and compare.WITHOUT_TWIN == tables['MISSING']
+  for preset, row in tables['PRESETS'].items():
+    for variant in {'clip', 'gp'} - {v for p, v in tables['MISSING'] if p == preset}:
+      c = configs.make(preset, variant)
+      assert row == (c.batch_size, c.generator_batch_size, c.width, c.critic_steps, c.latent_size), preset
+
+
+def test_the_table_has_every_preset_with_the_variants_that_it_has():
+  points = table.points(list(configs.PRESETS))
+  assert {point['preset'] for point in points.values()} == set(configs.PRESETS)
+  assert 'keras-mnist clip' in points and 'keras-mnist gp' not in points
+  for point in points.values():
+    assert configs.make(**point).dataset in ('digits', 'text', '8gaussians', '25gaussians', 'swissroll')
+  with user_error('--presets=blog: preset=blog: must be one of'):
+    table.points(['blog'])
+
+
+def _cost(monkeypatch, *seconds):
+  """Makes each measurement take the next of these seconds."""
+  left = list(seconds)
+  found = dict(flops=1e9, peak=1e9, bytes=2**20)
+  monkeypatch.setattr(table.processes, 'measured', lambda command: dict(found, best=left.pop(0)))
+
+
+def test_what_got_slower_is_measured_again_and_told(tmp_path, monkeypatch):
+  flags = ['--presets=toy-8gaussians', '--output=new.json']
+  _cost(monkeypatch, 2, 4)
+  out, _ = run_here(tmp_path, 'benchmarks/table.py', *flags)
+  assert re.search(r'toy-8gaussians clip +2 +50 +1\b', out) and 'Slower' not in out
+  rows = json.loads((tmp_path / 'new.json').read_text())
+  assert {name: (row['seconds'], row['share']) for name, row in rows.items()} == {
+    'toy-8gaussians clip': (2, 0.5), 'toy-8gaussians gp': (4, 0.25)}  # fmt: skip
+  (tmp_path / 'old.json').write_text(json.dumps(rows))
+  _cost(monkeypatch, 2.2, 2.05, 5, 4.4)  # each twice: the first was a hiccup, the second is slower
+  out, _ = run_here(tmp_path, 'benchmarks/table.py', *flags, '--against=old.json')
+  assert out.endswith('Slower than in old.json by more than 5 %: \n  toy-8gaussians gp        1.10 times\n')
+  _cost(monkeypatch, 2, 4)
+  out, _ = run_here(tmp_path, 'benchmarks/table.py', *flags, '--against=old.json')
+  assert out.endswith('by more than 5 %: nothing\n')
+
+
+def test_rows_that_are_not_measured_stay(tmp_path, monkeypatch):
+  (tmp_path / 'bench.json').write_text('{"other clip": {"share": 0.5}}')
+  _cost(monkeypatch, 2, 4)
+  run_here(tmp_path, 'benchmarks/table.py', '--presets=toy-8gaussians')
+  assert set(json.loads((tmp_path / 'bench.json').read_text())) == {
+    'other clip', 'toy-8gaussians clip', 'toy-8gaussians gp'}  # fmt: skip
+  (tmp_path / 'bench.json').write_text('[]')
+  assert 'bench.json is not a table of this script' in refused(tmp_path, 'benchmarks/table.py', here=True)
+  line = refused(tmp_path, 'benchmarks/table.py', '--against=gone.json', here=True)
+  assert '--against=gone.json: file not found' in line
