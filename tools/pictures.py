@@ -34,7 +34,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _TOY = ('--variant=gp', '--width=128', '--generator_steps=10000')
 RUNS: Dict[str, Tuple[str, ...]] = {
   'first': ('--variant=clip', '--dataset=digits', '--generator_steps=300'),
-  'clip': ('--variant=clip', '--dataset=mnist'),
+  'clip': ('--variant=clip', '--dataset=mnist', '--generator_steps=1000'),
   'clip-bn': ('--preset=blog-mnist-bn', '--variant=clip', '--dataset=mnist', '--generator_steps=600'),
   'gp': ('--variant=gp', '--dataset=mnist', '--generator_steps=600'),
   'keras': ('--preset=keras-mnist', '--variant=clip', '--dataset=mnist', '--classes=0,3,7', '--generator_steps=8000'),
