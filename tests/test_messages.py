@@ -127,7 +127,7 @@ def test_the_table_above_names_what_is_there():
 
 @pytest.mark.parametrize('folder', ['experiments', 'benchmarks', 'tools'])
 def test_every_flag_that_a_tool_names_exists(folder):
-  known = {'logdir', 'no_such_flag'}.union(*map(_flags, SCRIPTS))
+  known = {'logdir', 'logdir_spec', 'load_fast', 'port', 'no_such_flag'}.union(*map(_flags, SCRIPTS))
   for path in _files(folder):
     for node in ast.walk(_tree(path)):
       if isinstance(node, ast.Call) and node.args and re.match('DEFINE_|add_argument', getattr(node.func, 'attr', '')):

@@ -97,11 +97,11 @@ def chromium(path: str) -> Iterator[Page]:
   """Yields a `Page` of a Chromium that is started, and ended afterwards."""
   commands, answers = os.pipe(), os.pipe()  # each (to read, to write)
   with tempfile.TemporaryDirectory() as profile:
-    flags = ['--headless=new', '--no-sandbox', '--disable-gpu', '--remote-debugging-pipe', '--user-data-dir=' + profile]
+    options = ['headless=new', 'no-sandbox', 'disable-gpu', 'remote-debugging-pipe', 'user-data-dir=' + profile]
     # The browser reads commands from file descriptor 3, and writes answers to 4.
     shell = 'exec "$@" 3<&%d 4>&%d' % (commands[0], answers[1])
     process = subprocess.Popen(
-      ['bash', '-c', shell, 'bash', path, *flags],
+      ['bash', '-c', shell, 'bash', path, *('--' + option for option in options)],
       pass_fds=[commands[0], answers[1]],
       stdout=subprocess.DEVNULL,
       stderr=subprocess.DEVNULL,

@@ -7,6 +7,7 @@ python -m tools.pictures --list           what there is, and of which runs
 A run that was stopped is resumed. The pictures of TensorBoard need a Chromium. TensorFlow runs in other processes.
 """
 
+import argparse
 import contextlib
 import io
 import json
@@ -20,15 +21,13 @@ import urllib.request
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
-from absl import flags
 from PIL import Image
 
 from experiments import style
 from tools import browser, drawings
-from wgan_tf1 import console, curve, files
+from wgan_tf1 import curve, files
 from wgan_tf1.errors import UserError
 
-FLAGS = flags.FLAGS
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 _TOY = ('--variant=gp', '--width=128', '--generator_steps=10000')
@@ -45,92 +44,98 @@ RUNS: Dict[str, Tuple[str, ...]] = {
 }
 
 
-def _run_dir(name: str) -> str:
-  return os.path.join(FLAGS.runs_dir, name)
-
-
-def _grid(name: str, step: int) -> np.ndarray:
+def _grid(runs_dir: str, name: str, step: int) -> np.ndarray:
   """Returns the samples of a run's fixed latents after a generator step, uint8 [H, W] or [H, W, 3]."""
-  path = os.path.join(_run_dir(name), 'samples', '%d.png' % step)
+  path = os.path.join(os.path.join(runs_dir, name), 'samples', '%d.png' % step)
   try:
     with Image.open(path) as picture:
       return np.asarray(picture)
   except OSError as e:
-    raise UserError('%s cannot be read (%s). Delete %s, and run the same command' % (path, e, _run_dir(name))) from e
+    raise UserError(
+      '%s cannot be read (%s). Delete %s, and run the same command' % (path, e, os.path.join(runs_dir, name))
+    ) from e
 
 
-def _steps(name: str) -> List[int]:
-  names = os.listdir(os.path.join(_run_dir(name), 'samples'))
+def _steps(runs_dir: str, name: str) -> List[int]:
+  names = os.listdir(os.path.join(os.path.join(runs_dir, name), 'samples'))
   return sorted(int(n[:-4]) for n in names if n.endswith('.png') and n[:-4].isdigit())
 
 
-def _at_steps(name: str, label: str, steps: Sequence[int], rows: int = 4, columns: int = 4) -> Any:
+def _at_steps(runs_dir: str, name: str, label: str, steps: Sequence[int], rows: int = 4, columns: int = 4) -> Any:
   """Returns a row for `montage`: the corner of a run's grid at some steps."""
-  cells = [(f'step {step:,}', style.corner(_grid(name, step), rows, columns)) for step in steps]
+  cells = [(f'step {step:,}', style.corner(_grid(runs_dir, name, step), rows, columns)) for step in steps]
   return label, cells
 
 
-def _variants() -> bytes:
+def _variants(runs_dir: str) -> bytes:
   steps = (100, 200, 400, 600)
   return drawings.png(
     drawings.montage([
-      _at_steps('clip', 'blog-mnist, clip: the default', steps),
-      _at_steps('clip-bn', 'blog-mnist-bn, clip: with batch norm', steps),
-      _at_steps('gp', 'blog-mnist, gp: the gradient penalty', steps),
+      _at_steps(runs_dir, 'clip', 'blog-mnist, clip: the default', steps),
+      _at_steps(runs_dir, 'clip-bn', 'blog-mnist-bn, clip: with batch norm', steps),
+      _at_steps(runs_dir, 'gp', 'blog-mnist, gp: the gradient penalty', steps),
     ])
   )  # fmt: skip
 
 
-def _keras() -> bytes:
+def _keras(runs_dir: str) -> bytes:
   return drawings.png(
-    drawings.montage([_at_steps('keras', 'keras-mnist, clip, the digits 0, 3 and 7', (500, 2000, 8000), 4, 6)])
+    drawings.montage(
+      [_at_steps(runs_dir, 'keras', 'keras-mnist, clip, the digits 0, 3 and 7', (500, 2000, 8000), 4, 6)]
+    )
   )
 
 
-def _fashion() -> bytes:
-  return drawings.png(drawings.montage([_at_steps('fashion', 'fashion-upsample, clip', (200, 500, 1000, 2000))]))
+def _fashion(runs_dir: str) -> bytes:
+  return drawings.png(
+    drawings.montage([_at_steps(runs_dir, 'fashion', 'fashion-upsample, clip', (200, 500, 1000, 2000))])
+  )
 
 
-def _toys() -> bytes:
+def _toys(runs_dir: str) -> bytes:
   cells = []
   for name, words in (('8gaussians', '8 Gaussians'), ('25gaussians', '25 Gaussians'), ('swissroll', 'Swiss roll')):
-    last = _steps(name)[-1]
-    cells.append(('%s, step %s' % (words, f'{last:,}'), _grid(name, last)))
+    last = _steps(runs_dir, name)[-1]
+    cells.append(('%s, step %s' % (words, f'{last:,}'), _grid(runs_dir, name, last)))
   return drawings.png(
     drawings.montage([('gp: real points orange, generated points green, over the level lines of the critic', cells)])
   )
 
 
-def _training() -> bytes:
+def _training(runs_dir: str) -> bytes:
   """An animation: samples of the same latents as training goes on, beside the estimate up to there."""
-  with np.load(os.path.join(_run_dir('clip'), 'curve.npz')) as kept:
+  with np.load(os.path.join(os.path.join(runs_dir, 'clip'), 'curve.npz')) as kept:
     steps, values = kept['training'].T
   filtered = curve.median_filter(values)
-  frames = [drawings.frame(step, _grid('clip', step), steps, values, filtered) for step in _steps('clip') if step]
+  frames = [
+    drawings.frame(step, _grid(runs_dir, 'clip', step), steps, values, filtered)
+    for step in _steps(runs_dir, 'clip')
+    if step
+  ]
   content = io.BytesIO()
   durations = [120] * (len(frames) - 1) + [3000]
   frames[0].save(content, 'WEBP', save_all=True, append_images=frames[1:], duration=durations, loop=0, quality=80)
   return content.getvalue()
 
 
-def _curve() -> bytes:
-  with open(os.path.join(_run_dir('first'), 'curve.png'), 'rb') as f:
+def _curve(runs_dir: str) -> bytes:
+  with open(os.path.join(os.path.join(runs_dir, 'first'), 'curve.png'), 'rb') as f:
     return f.read()
 
 
-def _interpolation() -> bytes:
-  path = os.path.join(FLAGS.runs_dir, 'interpolation.png')
+def _interpolation(runs_dir: str) -> bytes:
+  path = os.path.join(runs_dir, 'interpolation.png')
   flags_ = ['--interpolate', '--rows=4', '--columns=12', '--seed=3', '--scale=1', '--output=' + path]
-  _python('sample.py', '--run_dir=' + _run_dir('gp'), *flags_)
+  _python('sample.py', '--run_dir=' + os.path.join(runs_dir, 'gp'), *flags_)
   with Image.open(path) as picture:
     cells = [('', np.asarray(picture))]
   return drawings.png(drawings.montage([('blog-mnist, gp, step 600: from one latent to another', cells)]))
 
 
-def _terminal() -> bytes:
-  with open(os.path.join(_run_dir('first'), 'terminal.txt'), encoding='utf-8') as f:
+def _terminal(runs_dir: str) -> bytes:
+  with open(os.path.join(os.path.join(runs_dir, 'first'), 'terminal.txt'), encoding='utf-8') as f:
     # As it would be without --run_dir.
-    shown = f.read().replace(_run_dir('first'), os.path.join('runs', 'blog-mnist-clip')).splitlines()
+    shown = f.read().replace(os.path.join(runs_dir, 'first'), os.path.join('runs', 'blog-mnist-clip')).splitlines()
   return drawings.png(drawings.terminal(['$ python train.py ' + ' '.join(RUNS['first']), *shown]))
 
 
@@ -155,17 +160,19 @@ def _tensorboard(name: str, run_dir: str) -> Iterator[str]:
     process.wait()
 
 
-def _shot(address: str, prepare: Callable[[browser.Page], bytes]) -> bytes:
+def _shot(runs_dir: str, address: str, prepare: Callable[[browser.Page], bytes]) -> bytes:
   """Returns what `prepare` returns of a page of TensorBoard."""
   path = browser.find()
   if path is None:
     raise UserError('the pictures of TensorBoard need a Chromium. Install it, or name other pictures with --only')
-  with _tensorboard('blog-mnist-clip', os.path.abspath(_run_dir('clip'))) as start, browser.chromium(path) as page:
+  with _tensorboard('blog-mnist-clip', os.path.abspath(os.path.join(runs_dir, 'clip'))) as start, browser.chromium(
+    path
+  ) as page:
     page.open(start + address, 1200, 880)
     return prepare(page)
 
 
-def _time_series() -> bytes:
+def _time_series(runs_dir: str) -> bytes:
   tags = ('estimate/train', 'estimate/held_out', 'loss/critic', 'constraint/share_at_bound')
   pins = json.dumps([dict(plugin='scalars', tag=tag) for tag in tags])
 
@@ -175,10 +182,10 @@ def _time_series() -> bytes:
     page.click("e.tagName === 'BUTTON' && /Settings/.test(e.textContent)")
     return page.picture()
 
-  return _shot('?pinnedCards=%s#timeseries' % urllib.parse.quote(pins), prepare)
+  return _shot(runs_dir, '?pinnedCards=%s#timeseries' % urllib.parse.quote(pins), prepare)
 
 
-def _graph() -> bytes:
+def _graph(runs_dir: str) -> bytes:
   def prepare(page: browser.Page) -> bytes:
     page.wait_for("e.tagName === 'g' && e.getAttribute('data-name') === 'train_critic'")
     page.rest()
@@ -189,16 +196,16 @@ def _graph() -> bytes:
     page.click('!e.children.length && /Fit to screen/.test(e.textContent)')
     return drawings.trimmed(page.picture("e.tagName === 'svg' && e.id === 'svg'"))
 
-  return _shot('#graphs', prepare)
+  return _shot(runs_dir, '#graphs', prepare)
 
 
-PICTURES: Dict[str, Tuple[str, Tuple[str, ...], Callable[[], bytes]]] = {
+PICTURES: Dict[str, Tuple[str, Tuple[str, ...], Callable[[str], bytes]]] = {
   'training': ('training.webp', ('clip',), _training),
   'curve': ('curve.png', ('first',), _curve),
   'terminal': ('terminal.png', ('first',), _terminal),
   'tensorboard_time_series': ('tensorboard_time_series.png', ('clip',), _time_series),
   'tensorboard_graph': ('tensorboard_graph.png', ('clip',), _graph),
-  'diagram': ('diagram.png', (), drawings.diagram),
+  'diagram': ('diagram.png', (), lambda runs_dir: drawings.diagram()),
   'variants': ('variants.png', ('clip', 'clip-bn', 'gp'), _variants),
   'interpolation': ('interpolation.png', ('gp',), _interpolation),
   'keras': ('keras.png', ('keras',), _keras),
@@ -242,10 +249,10 @@ def _in_terminal(*arguments: str) -> str:
   return '\n'.join(next((part for part in reversed(line.split('\r')) if part.strip()), '') for line in lines)
 
 
-def _train(name: str) -> None:
+def _train(runs_dir: str, name: str) -> None:
   """Trains a run to its end, or resumes it."""
-  arguments = [*RUNS[name], '--run_dir=' + _run_dir(name)]
-  kept = os.path.join(_run_dir(name), 'terminal.txt')
+  arguments = [*RUNS[name], '--run_dir=' + os.path.join(runs_dir, name)]
+  kept = os.path.join(os.path.join(runs_dir, name), 'terminal.txt')
   if name != 'first':
     _python('train.py', *arguments)
   elif not os.path.exists(kept):
@@ -260,25 +267,30 @@ def _list() -> None:
 
 
 def main() -> None:
-  if FLAGS.list:
+  parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])  # type: ignore[union-attr]
+  parser.add_argument('--only', help='names of pictures, with commas between')
+  parser.add_argument('--list', action='store_true', help='show the pictures and the commands of their runs')
+  parser.add_argument('--runs_dir', default=os.path.join('runs', 'pictures'), help='directory of the runs')
+  parser.add_argument('--output_dir', default=os.path.join(ROOT, 'docs'), help='directory of the pictures')
+  options = parser.parse_args()
+  if options.list:
     _list()
     return
-  unknown = set(FLAGS.only) - set(PICTURES)
+  only = options.only.split(',') if options.only else list(PICTURES)
+  unknown = [name for name in only if name not in PICTURES]
   if unknown:
-    raise UserError('--only=%s: must be among %s' % (','.join(FLAGS.only), ', '.join(PICTURES)))
+    raise UserError('--only=%s: %s must be among %s' % (options.only, unknown[0], ', '.join(PICTURES)))
   for name, (file, runs, draw) in PICTURES.items():
-    if FLAGS.only and name not in FLAGS.only:
-      continue
-    for run in runs:
-      _train(run)
-    path = os.path.join(FLAGS.output_dir, file)
-    files.write_file(path, draw())
-    print('%s is drawn' % path)
+    if name in only:
+      for run in runs:
+        _train(options.runs_dir, run)
+      path = os.path.join(options.output_dir, file)
+      files.write_file(path, draw(options.runs_dir))
+      print('%s is drawn' % path)
 
 
 if __name__ == '__main__':
-  flags.DEFINE_list('only', [], 'names of pictures, with commas between; all if it is empty.')
-  flags.DEFINE_bool('list', False, 'show the names of pictures and the commands of their runs, and draw none.')
-  flags.DEFINE_string('runs_dir', os.path.join('runs', 'pictures'), 'directory of the runs.')
-  flags.DEFINE_string('output_dir', os.path.join(ROOT, 'docs'), 'directory of the pictures.')
-  console.run(main)
+  try:
+    main()
+  except UserError as e:
+    sys.exit('pictures: %s' % e)

@@ -36,15 +36,14 @@ def test_the_white_border_is_cut_off():
   assert trimmed.size == (10, 4) and np.asarray(trimmed).max() == 7
 
 
-def test_an_animation_has_a_frame_for_each_grid_of_the_run(tmp_path, monkeypatch):
+def test_an_animation_has_a_frame_for_each_grid_of_the_run(tmp_path):
   samples = tmp_path / 'clip' / 'samples'
   samples.mkdir(parents=True)
   for step in (0, 50, 100, 150):
     Image.fromarray(np.full([274, 274], step, np.uint8)).save(str(samples / ('%d.png' % step)))
   steps = np.arange(1, 151)
   np.savez(str(tmp_path / 'clip' / 'curve.npz'), training=np.stack([steps, 1 / steps], axis=1))
-  monkeypatch.setattr(pictures, '_run_dir', lambda name: str(tmp_path / name))
-  animation = _open(pictures.PICTURES['training'][2]())
+  animation = _open(pictures.PICTURES['training'][2](str(tmp_path)))
   assert animation.n_frames == 3 and animation.size[0] == drawings.WIDTH // 2
   greys = []
   for i in range(3):
@@ -61,6 +60,11 @@ def test_the_commands_of_the_runs_are_listed_and_can_be_used(tmp_path):
     command = line.split(': python ')[1].split()
     run(tmp_path, os.path.join(ROOT, command[0]), '--print_config', '--data_dir=.', *command[1:])
   assert all(set(runs) <= set(pictures.RUNS) for _, runs, _ in pictures.PICTURES.values())
+
+
+def test_an_unknown_picture_is_refused(tmp_path):
+  _, err = run(tmp_path, '-m', 'tools.pictures', '--only=toys,cats', status=1, PYTHONPATH=ROOT)
+  assert err.startswith('pictures: --only=toys,cats: cats must be among training, curve, ')
 
 
 def test_what_a_terminal_shows_is_kept(tmp_path, monkeypatch):
