@@ -184,7 +184,7 @@ def run(experiment: Any, quick: bool, out_dir: str, data_dir: str) -> Json:
   result = dict(name=name, title=experiment.TITLE, quick=quick, settings=settings, numbers=numbers, claims=claims)
   result['machine'] = '; '.join(sorted(machines)) or machine()
   result['seconds'] = round(time.time() - started + sum(earlier), 1)
-  experiment.plot(numbers).savefig(os.path.join(out_dir, name + '.png'), dpi=100)
+  experiment.plot(numbers).savefig(os.path.join(out_dir, name + '.png'), dpi=150)
   _write(path, result)  # last: it tells that everything is written
   return result
 

@@ -10,7 +10,7 @@ from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
-from experiments import common, two_distributions
+from experiments import common, style, two_distributions
 from experiments.two_distributions import INTEGRATION, exact_gaussians, exact_lines
 from wgan_tf1.config import Config
 from wgan_tf1.evaluation import published
@@ -250,10 +250,10 @@ def _draw_estimates(axes, numbers, kind):
     found = np.array([row['estimate'] for row in numbers['trained']['%s %s' % (kind, variant)]])
     scale = 1.0 if variant == 'gp' or found[-1] <= 0 else exact[-1]['wasserstein'] / found[-1]
     label = _LABELS[variant] + ('' if scale == 1 else ' x %.3g' % scale)
-    axes.plot(xs, scale * found, marker, mfc='none', ms=7, label=label)
+    axes.plot(xs, scale * found, marker, color=style.COLORS[variant], mfc='none', ms=7, label=label)
   fine, weight = np.linspace(0, xs[-1], 50), numbers['penalty_weight']
   optimum = two_distributions.penalised_optimum(fine, weight)
-  axes.plot(fine, optimum, ':', color='C0', label='W + W²/%g' % (2 * weight))
+  axes.plot(fine, optimum, ':', color=style.COLORS['gp'], label='W + W²/%g' % (2 * weight))
   axes.set(ylabel='Wasserstein distance', ylim=(None, 1.5 * axes.get_ylim()[1]))
   axes.set_title(_TITLES[kind], fontsize=10)
 
@@ -262,14 +262,18 @@ def _draw_jensen_shannon(axes, numbers, kind):
   """JS, exact and by a discriminator, below the estimates of W."""
   exact, gan = numbers['exact'][kind], numbers['trained'][kind + ' gan']
   if kind == 'lines':
-    axes.plot([0, exact[-1]['distance']], [LOG_2] * 2, color='C2', label='JS, exact; 0 at 0')
-    axes.plot([0], [0], '.', color='C2')
+    axes.plot([0, exact[-1]['distance']], [LOG_2] * 2, color=style.COLORS['gan'], label='JS, exact; 0 at 0')
+    axes.plot([0], [0], '.', color=style.COLORS['gan'])
   else:
     near = [row for row in numbers['exact']['gaussian_curve'] if row['distance'] <= exact[-1]['distance']]
     near = near if len(near) > 2 else exact
-    axes.plot([r['distance'] for r in near], [r['jensen_shannon'] for r in near], color='C2', label='JS, exact')
+    axes.plot(
+      [r['distance'] for r in near], [r['jensen_shannon'] for r in near], color=style.COLORS['gan'], label='JS, exact'
+    )
   xs = [row['distance'] for row in gan]
-  axes.plot(xs, [row['estimate'] for row in gan], 'D', color='C2', mfc='none', ms=7, label='discriminator')
+  axes.plot(
+    xs, [row['estimate'] for row in gan], 'D', color=style.COLORS['gan'], mfc='none', ms=7, label='discriminator'
+  )
 
 
 def _draw_far(top, bottom, numbers):
@@ -285,7 +289,7 @@ def _draw_far(top, bottom, numbers):
   top.set(ylabel='Kullback-Leibler (nats)', yscale='log', ylim=(0.05, 2e4))
   top.set_title('two Gaussians, far out', fontsize=10)
   xs = [row['distance'] for row in curve]
-  bottom.plot(xs, [row['jensen_shannon'] for row in curve], color='C2', label='JS, exact')
+  bottom.plot(xs, [row['jensen_shannon'] for row in curve], color=style.COLORS['gan'], label='JS, exact')
 
 
 def plot(numbers: common.Json) -> Any:

@@ -8,7 +8,7 @@ import os
 from functools import partial
 from typing import Any, Dict, Optional
 
-from experiments import common, image_runs
+from experiments import common, image_runs, style
 from wgan_tf1 import console
 
 TITLE = 'Long runs of blog-mnist'
@@ -141,7 +141,9 @@ def plot(numbers: common.Json) -> Any:
   for axes, (metric, label) in zip(figure.subplots(2, 2).flat, shown.items()):
     for variant in VARIANTS:
       if metric in numbers[variant]:
-        axes.plot(numbers[variant]['step'], numbers[variant][metric], marker='.', label=variant)
+        axes.plot(
+          numbers[variant]['step'], numbers[variant][metric], marker='.', color=style.COLORS[variant], label=variant
+        )
     axes.set(xlabel='generator steps', ylabel=label)
     if axes.lines:
       axes.legend(frameon=False)

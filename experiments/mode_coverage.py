@@ -10,7 +10,7 @@ from typing import Any, List
 
 import numpy as np
 
-from experiments import common
+from experiments import common, style
 from wgan_tf1.data import datasets
 from wgan_tf1.data import points as toys
 from wgan_tf1.evaluation import metrics, published
@@ -178,10 +178,12 @@ def plot(numbers: common.Json) -> Any:
       steps = np.arange(1, looks + 1) * numbers['generator_steps'] / looks
       for panel, what, scale in ((left, 'modes', 1), (right, 'shares', 100)):
         values = scale * np.array([seed[what] for seed in seeds])
-        panel.plot(steps, values.mean(axis=0), color='C%d' % i, label=variant)
-        panel.fill_between(steps, values.min(axis=0), values.max(axis=0), color='C%d' % i, alpha=0.15, linewidth=0)
+        panel.plot(steps, values.mean(axis=0), color=style.COLORS[variant], label=variant)
+        panel.fill_between(
+          steps, values.min(axis=0), values.max(axis=0), color=style.COLORS[variant], alpha=0.15, linewidth=0
+        )
       panel = figure.add_subplot(grid[2 * row + 1, 2 * i : 2 * i + 2])
-      panel.plot(*np.transpose(seeds[0]['samples']), '.', markersize=2, color='C%d' % i)
+      panel.plot(*np.transpose(seeds[0]['samples']), '.', markersize=2, color=style.COLORS[variant])
       panel.plot(*toys.mode_centres(dataset).T, '+', color='black', markersize=5, markeredgewidth=0.7)
       panel.set(xlim=(-2, 2), ylim=(-2, 2), aspect='equal', xticks=[-1, 0, 1], yticks=[-1, 0, 1])
       panel.set_title('%s: samples of seed 0' % variant, fontsize=9)

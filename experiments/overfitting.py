@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import common, image_runs
+from experiments import common, image_runs, style
 from wgan_tf1.data import batches, datasets
 
 TITLE = 'Overfitting: the estimate on 1,000 training images and on held-out ones'
@@ -135,8 +135,8 @@ def plot(numbers: common.Json) -> Any:
   figure = common.figure(8.0, 3.6)
   panels = figure.subplots(1, len(numbers['runs']), squeeze=False)[0]
   for axes, (variant, found) in zip(panels, numbers['runs'].items()):
-    axes.plot(found['steps'], found['train'], label='training images')
-    axes.plot(found['steps'], found['validation'], label='held-out images')
+    axes.plot(found['steps'], found['train'], color=style.COLORS[variant], label='training images')
+    axes.plot(found['steps'], found['validation'], '--', color=style.COLORS[variant], label='held-out images')
     axes.set(xlabel='generator updates', ylabel='Wasserstein estimate')
     axes.set_ylim(min(0, *found['train'], *found['validation']), None)
     axes.set_title(_LABELS[variant], fontsize=10)

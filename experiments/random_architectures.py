@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
-from experiments import common, image_runs
+from experiments import common, image_runs, style
 from wgan_tf1 import console
 from wgan_tf1.evaluation import published
 
@@ -234,8 +234,9 @@ def plot(numbers: common.Json) -> Any:
   places = np.arange(len(rows))
   for i, (variant, found) in enumerate(numbers['runs'].items()):
     counts, label = [row[variant] for row in rows], image_runs.LABELS[variant]
-    left.bar(places + (i - 1) * 0.27, counts, 0.25, color='C%d' % i, label=label)
-    right.plot(np.arange(1, total + 1), [f['inception_score'] for f in found], 'o', color='C%d' % i, markersize=5)
+    color = style.COLORS[variant]
+    left.bar(places + (i - 1) * 0.27, counts, 0.25, color=color, label=label)
+    right.plot(np.arange(1, total + 1), [f['inception_score'] for f in found], 'o', color=color, markersize=5)
   left.set(xticks=places, xticklabels=['%g' % row['threshold'] for row in rows], ylim=(0, total * 1.25))
   left.set(xlabel='inception score (small classifier) at least', ylabel='architectures, of %d' % total)
   left.legend(fontsize=8, ncol=3, loc='upper center')

@@ -9,7 +9,7 @@ from typing import Any, List, Tuple
 
 import numpy as np
 
-from experiments import common, two_distributions
+from experiments import common, style, two_distributions
 from wgan_tf1.config import Config
 
 TITLE = 'Discriminator and critic between two Gaussians, with their gradients'
@@ -188,20 +188,20 @@ def plot(numbers: common.Json) -> Any:
       top.plot(axis, values, *style, label=label, **kwargs)
     bottom.plot(axis, np.maximum(np.abs(slopes), 1e-300), *style, label=label, **kwargs)
 
-  for density, color, label in zip(numbers['densities'], ('C0', 'C2'), ('real', 'fake')):
+  for density, color, label in zip(numbers['densities'], (style.COLORS['real'], 'C4'), ('real', 'fake')):
     top.fill_between(axis, density, color=color, alpha=0.2, lw=0, label='density, ' + label)
   first = {variant: found[0] for variant, found in numbers['trained'].items()}
-  draw_both(numbers['optimal'], numbers['optimal_slopes'], 'D, optimal', ':', color='C3')
+  draw_both(numbers['optimal'], numbers['optimal_slopes'], 'D, optimal', ':', color=style.COLORS['gan'])
   logits, slopes = (np.array(first['gan'][name]) for name in ('values', 'slopes'))
-  draw_both(sigmoid(logits), discriminator_slope(logits, slopes), 'D, trained', color='C3')
-  draw_both(None, sigmoid(logits) * slopes, 'log(1 - D)', '--', color='C5', lw=1)
-  draw_both(None, sigmoid(-logits) * slopes, '-log D', '-.', color='C5', lw=1)
-  for variant, color, label in (('gp', 'C1', 'penalised f'), ('clip', 'C4', 'clipped f')):
+  draw_both(sigmoid(logits), discriminator_slope(logits, slopes), 'D, trained', color=style.COLORS['gan'])
+  draw_both(None, sigmoid(logits) * slopes, 'log(1 - D)', '--', color='C8', lw=1)
+  draw_both(None, sigmoid(-logits) * slopes, '-log D', '-.', color='C8', lw=1)
+  for variant, label in (('gp', 'penalised f'), ('clip', 'clipped f')):
     values, slopes = (np.array(first[variant][name]) for name in ('values', 'slopes'))
     # A critic's level means nothing, nor does a clipped one's scale: both are set to 0 midway, and to W.
     factor = 1.0 if variant == 'gp' else numbers['wasserstein'] / max(abs(first[variant]['estimate']), 1e-30)
     label += '' if factor == 1 else ' x %.3g' % factor
-    draw_both(factor * (values - np.interp(0, axis, values)), factor * slopes, label, color=color)
+    draw_both(factor * (values - np.interp(0, axis, values)), factor * slopes, label, color=style.COLORS[variant])
   top.set(ylabel='value', ylim=(-5, 5))
   top.legend(fontsize=8, ncol=2, loc='lower left')
   bottom.set(xlabel='x', ylabel='magnitude of the slope', yscale='log', ylim=(1e-8, 1e3))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import common, image_runs
+from experiments import common, image_runs, style
 
 TITLE = 'Generators without batch norm, by GAN, WGAN and WGAN-GP'
 
@@ -157,7 +157,7 @@ def plot(numbers: common.Json) -> Any:
       values = [[found[name][-1] for found in runs.get('%s/%s' % (g, variant), [])] for g in generators]
       places = np.arange(len(generators)) + (i - (len(variants) - 1) / 2) * 0.25
       means, label_of = [np.mean(v) if v else 0 for v in values], image_runs.LABELS[variant]
-      axes.bar(places, means, 0.23, label=label_of, color='C%d' % i, alpha=0.7)
+      axes.bar(places, means, 0.23, label=label_of, color=style.COLORS[variant], alpha=0.7)
       for place, of_seeds in zip(places, values):
         axes.plot([place] * len(of_seeds), of_seeds, 'k.', markersize=4)
     axes.axhline(line, color='0.4', linestyle=':', linewidth=1, label=line_label)
