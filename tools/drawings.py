@@ -74,10 +74,10 @@ def frame(step: int, grid: np.ndarray, steps: np.ndarray, values: np.ndarray, fi
   FigureCanvasAgg(figure)
   axes = figure.add_axes((0.16, 0.14, 0.81, 0.78))
   done = steps <= step
-  axes.plot(steps[done], values[done], color=style.COLORS['clip'], alpha=0.25, linewidth=0.8)
-  axes.plot(steps[done], filtered[done], color=style.COLORS['clip'], linewidth=1.6)
+  axes.plot(steps[done], values[done], color=style.COLORS['gp'], alpha=0.25, linewidth=0.8)
+  axes.plot(steps[done], filtered[done], color=style.COLORS['gp'], linewidth=1.6)
   axes.set_xlim(0, steps[-1])
-  top = np.percentile(values[steps > 100], 99.5)
+  top = np.percentile(values[steps > 40], 99.5)
   axes.set_ylim(min(0.0, np.percentile(values, 0.5)), top)
   axes.set_xlabel('generator steps')
   axes.set_ylabel('Wasserstein estimate')

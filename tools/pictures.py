@@ -35,7 +35,7 @@ RUNS: Dict[str, Tuple[str, ...]] = {
   'first': ('--variant=clip', '--dataset=digits', '--generator_steps=300'),
   'clip': ('--variant=clip', '--dataset=mnist', '--generator_steps=1000'),
   'clip-bn': ('--preset=blog-mnist-bn', '--variant=clip', '--dataset=mnist', '--generator_steps=600'),
-  'gp': ('--variant=gp', '--dataset=mnist', '--generator_steps=600'),
+  'gp': ('--variant=gp', '--dataset=mnist', '--generator_steps=600', '--sample_every_steps=20'),
   'keras': ('--preset=keras-mnist', '--variant=clip', '--dataset=mnist', '--classes=0,3,7', '--generator_steps=8000'),
   'fashion': ('--preset=fashion-upsample', '--variant=clip', '--dataset=fashion_mnist', '--generator_steps=2000'),
   '8gaussians': ('--preset=toy-8gaussians', *_TOY),
@@ -104,14 +104,11 @@ def _toys(runs_dir: str) -> bytes:
 
 def _training(runs_dir: str) -> bytes:
   """An animation: samples of the same latents as training goes on, beside the estimate up to there."""
-  with np.load(os.path.join(os.path.join(runs_dir, 'clip'), 'curve.npz')) as kept:
+  with np.load(os.path.join(runs_dir, 'gp', 'curve.npz')) as kept:
     steps, values = kept['training'].T
   filtered = curve.median_filter(values)
-  frames = [
-    drawings.frame(step, _grid(runs_dir, 'clip', step), steps, values, filtered)
-    for step in _steps(runs_dir, 'clip')
-    if step
-  ]
+  grids = [(step, _grid(runs_dir, 'gp', step)) for step in _steps(runs_dir, 'gp') if step]
+  frames = [drawings.frame(step, grid, steps, values, filtered) for step, grid in grids]
   content = io.BytesIO()
   durations = [120] * (len(frames) - 1) + [3000]
   frames[0].save(content, 'WEBP', save_all=True, append_images=frames[1:], duration=durations, loop=0, quality=80)
@@ -165,9 +162,8 @@ def _shot(runs_dir: str, address: str, prepare: Callable[[browser.Page], bytes])
   path = browser.find()
   if path is None:
     raise UserError('the pictures of TensorBoard need a Chromium. Install it, or name other pictures with --only')
-  with _tensorboard('blog-mnist-clip', os.path.abspath(os.path.join(runs_dir, 'clip'))) as start, browser.chromium(
-    path
-  ) as page:
+  run_dir = os.path.abspath(os.path.join(runs_dir, 'clip'))
+  with _tensorboard('blog-mnist-clip', run_dir) as start, browser.chromium(path) as page:
     page.open(start + address, 1200, 880)
     return prepare(page)
 
@@ -200,7 +196,7 @@ def _graph(runs_dir: str) -> bytes:
 
 
 PICTURES: Dict[str, Tuple[str, Tuple[str, ...], Callable[[str], bytes]]] = {
-  'training': ('training.webp', ('clip',), _training),
+  'training': ('training.webp', ('gp',), _training),
   'curve': ('curve.png', ('first',), _curve),
   'terminal': ('terminal.png', ('first',), _terminal),
   'tensorboard_time_series': ('tensorboard_time_series.png', ('clip',), _time_series),

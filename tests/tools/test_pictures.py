@@ -37,12 +37,12 @@ def test_the_white_border_is_cut_off():
 
 
 def test_an_animation_has_a_frame_for_each_grid_of_the_run(tmp_path):
-  samples = tmp_path / 'clip' / 'samples'
+  samples = tmp_path / 'gp' / 'samples'
   samples.mkdir(parents=True)
   for step in (0, 50, 100, 150):
     Image.fromarray(np.full([274, 274], step, np.uint8)).save(str(samples / ('%d.png' % step)))
   steps = np.arange(1, 151)
-  np.savez(str(tmp_path / 'clip' / 'curve.npz'), training=np.stack([steps, 1 / steps], axis=1))
+  np.savez(str(tmp_path / 'gp' / 'curve.npz'), training=np.stack([steps, 1 / steps], axis=1))
   animation = _open(pictures.PICTURES['training'][2](str(tmp_path)))
   assert animation.n_frames == 3 and animation.size[0] == drawings.WIDTH // 2
   greys = []
