@@ -34,11 +34,12 @@ def montage(rows: Sequence[Tuple[str, Sequence[Tuple[str, np.ndarray]]]], width:
 
   Args:
     rows: (label, cells), cells of (label, uint8 [H, W] or [H, W, 3]), as many in each row.
-    width: pixels of the picture.
+    width: pixels of the picture; it is wider if the cells need it.
   """
   columns = len(rows[0][1])
   widest = max(pixels.shape[1] for _, cells in rows for _, pixels in cells)
-  scale = max(1, (width - _MARGIN) // columns // widest)
+  width = max(width, columns * (widest + _MARGIN) + _MARGIN)
+  scale = (width - _MARGIN) // columns // widest
   label = _TEXT + 2 * _MARGIN
   heights = [max(pixels.shape[0] for _, pixels in cells) * scale + 2 * label for _, cells in rows]
   cell = (width - _MARGIN) // columns

@@ -46,7 +46,7 @@ RUNS: Dict[str, Tuple[str, ...]] = {
 
 def _grid(runs_dir: str, name: str, step: int) -> np.ndarray:
   """Returns the samples of a run's fixed latents after a generator step, uint8 [H, W] or [H, W, 3]."""
-  path = os.path.join(os.path.join(runs_dir, name), 'samples', '%d.png' % step)
+  path = os.path.join(runs_dir, name, 'samples', '%d.png' % step)
   try:
     with Image.open(path) as picture:
       return np.asarray(picture)
@@ -57,7 +57,7 @@ def _grid(runs_dir: str, name: str, step: int) -> np.ndarray:
 
 
 def _steps(runs_dir: str, name: str) -> List[int]:
-  names = os.listdir(os.path.join(os.path.join(runs_dir, name), 'samples'))
+  names = os.listdir(os.path.join(runs_dir, name, 'samples'))
   return sorted(int(n[:-4]) for n in names if n.endswith('.png') and n[:-4].isdigit())
 
 
@@ -96,7 +96,7 @@ def _toys(runs_dir: str) -> bytes:
   cells = []
   for name, words in (('8gaussians', '8 Gaussians'), ('25gaussians', '25 Gaussians'), ('swissroll', 'Swiss roll')):
     last = _steps(runs_dir, name)[-1]
-    cells.append(('%s, step %s' % (words, f'{last:,}'), _grid(runs_dir, name, last)))
+    cells.append(('%s, step %s' % (words, f'{last:,}'), _grid(runs_dir, name, last)[:600]))  # without the legend
   return drawings.png(
     drawings.montage([('gp: real points orange, generated points green, over the level lines of the critic', cells)])
   )
@@ -116,7 +116,7 @@ def _training(runs_dir: str) -> bytes:
 
 
 def _curve(runs_dir: str) -> bytes:
-  with open(os.path.join(os.path.join(runs_dir, 'first'), 'curve.png'), 'rb') as f:
+  with open(os.path.join(runs_dir, 'first', 'curve.png'), 'rb') as f:
     return f.read()
 
 
@@ -130,7 +130,7 @@ def _interpolation(runs_dir: str) -> bytes:
 
 
 def _terminal(runs_dir: str) -> bytes:
-  with open(os.path.join(os.path.join(runs_dir, 'first'), 'terminal.txt'), encoding='utf-8') as f:
+  with open(os.path.join(runs_dir, 'first', 'terminal.txt'), encoding='utf-8') as f:
     # As it would be without --run_dir.
     shown = f.read().replace(os.path.join(runs_dir, 'first'), os.path.join('runs', 'blog-mnist-clip')).splitlines()
   return drawings.png(drawings.terminal(['$ python train.py ' + ' '.join(RUNS['first']), *shown]))
@@ -248,7 +248,7 @@ def _in_terminal(*arguments: str) -> str:
 def _train(runs_dir: str, name: str) -> None:
   """Trains a run to its end, or resumes it."""
   arguments = [*RUNS[name], '--run_dir=' + os.path.join(runs_dir, name)]
-  kept = os.path.join(os.path.join(runs_dir, name), 'terminal.txt')
+  kept = os.path.join(runs_dir, name, 'terminal.txt')
   if name != 'first':
     _python('train.py', *arguments)
   elif not os.path.exists(kept):

@@ -23,6 +23,11 @@ def test_a_montage_enlarges_each_cell_by_a_whole_number():
   assert len(rows) == len(columns) == 40 and columns[0] == 12  # 10 pixels, four times
 
 
+def test_a_montage_is_as_wide_as_its_cells_need():
+  cell = np.zeros([10, 300], np.uint8)
+  assert drawings.montage([('', [('', cell), ('', cell)])], width=100).width == 2 * 300 + 3 * 12
+
+
 def test_a_terminal_has_a_line_for_each_line():
   one, two = (np.asarray(drawings.terminal(lines)) for lines in (['$ x'], ['$ x', 'step 1']))
   assert one.shape[1] == two.shape[1] and two.shape[0] - one.shape[0] == 32
