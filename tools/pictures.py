@@ -123,10 +123,10 @@ def _curve(runs_dir: str) -> bytes:
 def _interpolation(runs_dir: str) -> bytes:
   path = os.path.join(runs_dir, 'interpolation.png')
   flags_ = ['--interpolate', '--rows=4', '--columns=12', '--seed=3', '--scale=1', '--output=' + path]
-  _python('sample.py', '--run_dir=' + os.path.join(runs_dir, 'gp'), *flags_)
+  _python('sample.py', '--run_dir=' + os.path.join(runs_dir, 'clip-bn'), *flags_)
   with Image.open(path) as picture:
     cells = [('', np.asarray(picture))]
-  return drawings.png(drawings.montage([('blog-mnist, gp, step 600: from one latent to another', cells)]))
+  return drawings.png(drawings.montage([('blog-mnist-bn, clip, step 600: from one latent to another', cells)]))
 
 
 def _terminal(runs_dir: str) -> bytes:
@@ -203,7 +203,7 @@ PICTURES: Dict[str, Tuple[str, Tuple[str, ...], Callable[[str], bytes]]] = {
   'tensorboard_graph': ('tensorboard_graph.png', ('clip',), _graph),
   'diagram': ('diagram.png', (), lambda runs_dir: drawings.diagram()),
   'variants': ('variants.png', ('clip', 'clip-bn', 'gp'), _variants),
-  'interpolation': ('interpolation.png', ('gp',), _interpolation),
+  'interpolation': ('interpolation.png', ('clip-bn',), _interpolation),
   'keras': ('keras.png', ('keras',), _keras),
   'toys': ('toys.png', ('8gaussians', '25gaussians', 'swissroll'), _toys),
   'fashion': ('fashion.png', ('fashion',), _fashion),
