@@ -15,6 +15,8 @@ from wgan_tf1.errors import UserError
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 SCALE = 1.5  # pixels of a picture for one of the page
 SECONDS = 60  # until a page must have what is waited for
+POLL_SECONDS = 0.1
+STILL = 5  # equal pictures in a row, of a page at rest
 
 # Finds elements in shadow trees too: TensorBoard nests them.
 _FIND = """(() => {
@@ -67,7 +69,7 @@ class Page:
     while not self.run('!!' + _FIND % condition):
       if time.monotonic() > ends:
         raise UserError('the page does not show %s after %d seconds. Try again' % (condition, SECONDS))
-      time.sleep(0.1)
+      time.sleep(POLL_SECONDS)
 
   def click(self, condition: str, event: str = 'click') -> None:
     """Waits for an element, and clicks it."""
@@ -75,8 +77,15 @@ class Page:
     self.run('%s.dispatchEvent(new MouseEvent("%s", {bubbles: true, composed: true}))' % (_FIND % condition, event))
 
   def rest(self) -> None:
-    """Lets animations end."""
-    time.sleep(3)
+    """Waits until the page has looked the same in `STILL` pictures, one after the other: its animations have ended."""
+    ends, same, before = time.monotonic() + SECONDS, 0, None
+    while same < STILL:
+      now = self._call('Page.captureScreenshot', format='png')['data']
+      same = same + 1 if now == before else 0
+      if time.monotonic() > ends:
+        raise UserError('the page still changes after %d seconds. Try again' % SECONDS)
+      before = now
+      time.sleep(POLL_SECONDS)
 
   def picture(self, condition: str = "e.tagName === 'BODY'") -> bytes:
     """Returns an element, or the whole page, as PNG, once its animations have ended."""

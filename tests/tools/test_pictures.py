@@ -90,4 +90,9 @@ def test_a_page_is_waited_for_clicked_and_taken_a_picture_of():
     tab.click("e.id === 'a'")
     tab.wait_for("e.id === 'b'")
     picture = _open(tab.picture("e.id === 'a'")).convert('RGB')
+    # Its colour changes for a while: the picture waits until that has ended.
+    tab.run("let n = 0; const t = setInterval(() => { a.style.background = n++ < 20 ? `rgb(${n},0,0)` : 'blue'; "
+            "if (n > 20) clearInterval(t) }, 40)")  # fmt: skip
+    after = _open(tab.picture("e.id === 'a'")).convert('RGB')
+  assert after.getpixel((5, 5)) == (0, 0, 255)
   assert picture.size == (40 * browser.SCALE, 20 * browser.SCALE) and picture.getpixel((5, 5)) == (255, 0, 0)
