@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -105,7 +106,8 @@ def find() -> Optional[str]:
 def chromium(path: str) -> Iterator[Page]:
   """Yields a `Page` of a Chromium that is started, and ended afterwards."""
   commands, answers = os.pipe(), os.pipe()  # each (to read, to write)
-  with tempfile.TemporaryDirectory() as profile:
+  profile = tempfile.mkdtemp()
+  try:
     options = ['headless=new', 'no-sandbox', 'disable-gpu', 'remote-debugging-pipe', 'user-data-dir=' + profile]
     # The browser reads commands from file descriptor 3, and writes answers to 4.
     shell = 'exec "$@" 3<&%d 4>&%d' % (commands[0], answers[1])
@@ -114,6 +116,7 @@ def chromium(path: str) -> Iterator[Page]:
       pass_fds=[commands[0], answers[1]],
       stdout=subprocess.DEVNULL,
       stderr=subprocess.DEVNULL,
+      start_new_session=True,
     )
     os.close(commands[0])
     os.close(answers[1])
@@ -121,5 +124,8 @@ def chromium(path: str) -> Iterator[Page]:
       with os.fdopen(commands[1], 'wb', buffering=0) as writer, os.fdopen(answers[0], 'rb') as reader:
         yield Page(reader, writer)
     finally:
-      process.terminate()
+      os.killpg(process.pid, signal.SIGKILL)  # its helpers too
       process.wait()
+  finally:
+    # A helper that is just being killed can still write a file here, so that the folder is not empty.
+    shutil.rmtree(profile, ignore_errors=True)
