@@ -50,7 +50,7 @@ GROUPS = {
     'save_every_steps', 'keep_checkpoints', 'sample_every_steps', 'summary_every_steps', 'evaluate_every_steps',
     'profile_step', 'log_device_placement',
   ],
-  'devices': ['precision', 'num_gpus', 'gpu_memory_fraction', 'allow_growth', 'cluster_wait_seconds'],
+  'devices': ['precision', 'xla', 'num_gpus', 'gpu_memory_fraction', 'allow_growth', 'cluster_wait_seconds'],
 }  # fmt: skip
 
 

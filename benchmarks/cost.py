@@ -39,7 +39,7 @@ def measure(
   Args:
     steps: updates of each network that are timed, after two that are not.
     preset, variant, **overrides: as in `config.make`.
-    threads: for each operation; 0 is one per core.
+    threads: for each operation; 0 is as in a run.
     clock: 'wall' or 'cpu'. With one thread, other work on the machine does not change 'cpu'.
 
   Returns:

@@ -46,13 +46,14 @@ def new_trainer(config: Config, threads: int = 0) -> Any:
 
   Args:
     config: the run.
-    threads: for each operation; 0 is one per core.
+    threads: for each operation; 0 is as in a run.
   """
   from wgan_tf1 import training
   from wgan_tf1.kernels import devices
 
   options = devices.session_options(config)
-  options.intra_op_parallelism_threads = threads
+  if threads:
+    options.intra_op_parallelism_threads = threads
   return training.new_trainer(config, session_config=options)
 
 

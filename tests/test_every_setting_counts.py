@@ -39,6 +39,7 @@ TRIED = {
   'dequantize': (IMAGES, False, True),
   'seed': (POINTS, 1, 2),
   'precision': (IMAGES, 'fp32', 'bf16'),
+  'xla': (POINTS, 'off', 'on'),  # by rounding errors
   'clip_value': (CLIPPED, 0.02, 0.03),
   'clip_order': (CLIPPED, 'after', 'before'),
   'penalty_weight': (POINTS, 3.0, 7.0),

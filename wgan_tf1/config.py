@@ -152,6 +152,8 @@ class Config:
                                'TensorBoard; 0 for none', least=0, changeable=True, default=0)
   precision: str = _setting('arithmetic of products and convolutions: bf16 keeps float32 weights, and needs TensorFlow '
                             '2 and a processor or GPU that supports it', choices=['fp32', 'bf16'], default='fp32')
+  xla: str = _setting('whether XLA compiles the graph; auto is a table of devices and networks, off on every CPU',
+                      choices=['auto', 'on', 'off'], default='auto')
   cluster_wait_seconds: int = _setting('with TF_CONFIG: seconds to wait for another process, at the start and after it '
                                        'is lost', above=0, changeable=True, default=45)
   num_gpus: int = _setting('GPUs that share each batch: towers in one graph, gradients averaged', above=0,
@@ -416,7 +418,8 @@ def load(run_dir: str) -> Config:
 
 
 def _update_old(settings: Dict[str, Any]) -> None:
-  """Gives settings of a run from before `mirror` the names and values that mean the same now."""
+  """Gives settings of a run from before `xla`, or `mirror`, the names and values that mean the same now."""
+  settings.setdefault('xla', 'off')
   if 'mirror' in settings:
     return
   if settings.get('form') == 'image':  # `folder` and `lsun` cropped, whatever image_fit was
@@ -465,8 +468,9 @@ def requested(**flags: Any) -> Config:
       load(config.init_from)  # refuses now what is no run
     return config
   old = load(run_dir)
-  if flags.get('dataset') == 'auto':
-    del flags['dataset']
+  for name in ('dataset', 'xla'):
+    if flags.get(name) == 'auto':
+      del flags[name]
   _refuse(old, {name: value for name, value in flags.items() if name not in CHANGEABLE})
   if os.environ.get('WGAN_DATA_DIR'):
     flags.setdefault('data_dir', os.environ['WGAN_DATA_DIR'])

@@ -11,6 +11,7 @@ import tensorflow.compat.v1 as tf
 from wgan_tf1 import inputs, layers, losses, networks, optimizers
 from wgan_tf1.config import Config
 from wgan_tf1.distributed import towers
+from wgan_tf1.kernels import xla
 
 # Every check in the graph starts its message with this, so that the training loop recognises it.
 NOT_FINITE = 'not finite: '
@@ -96,6 +97,14 @@ def build_graph(
       looked at. Processes without `combine` make `generator_steps` updates together.
     architecture: (generator, critic) to build instead of `config.architecture`.
   """
+  with xla.compiled(config):
+    return _built(config, devices, replica, architecture)
+
+
+def _built(
+  config: Config, devices: Sequence[str], replica: towers.Replica, architecture: Optional[networks.Architecture]
+) -> Graph:
+  """See `build_graph`."""
   tf.set_random_seed(config.seed)
   pair = networks.networks_of(config, architecture)
   counters = inputs.step_counter('global_step'), inputs.step_counter('critic_step')

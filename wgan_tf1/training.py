@@ -15,7 +15,7 @@ from wgan_tf1.data import batches, datasets, prefetch
 from wgan_tf1.distributed import cluster
 from wgan_tf1.errors import UserError, warn
 from wgan_tf1.graph import NOT_FINITE, Graph, build_graph
-from wgan_tf1.kernels import devices, precision
+from wgan_tf1.kernels import devices, precision, xla
 from wgan_tf1.runs import checkpoints, directory
 
 
@@ -137,8 +137,8 @@ def train(config: Config) -> Optional[int]:
     The signal, SIGINT or SIGTERM, that ended the run early; None if it was trained to its end.
 
   Raises:
-    UserError: if the machine lacks the precision, the data cannot be loaded, the directory holds another run or another
-      process trains in it, training diverged, or a process of the cluster does not connect.
+    UserError: if the machine lacks the precision or XLA, the data cannot be loaded, the directory holds another run or
+      another process trains in it, training diverged, or a process of the cluster does not connect.
   """
   precision.check(config.precision)
   strategy = cluster.join(devices.session_options(config), config.cluster_wait_seconds)
@@ -189,6 +189,7 @@ def _resolved(config: Config, chief: bool) -> Tuple[Config, datasets.Dataset]:
   """Returns the data, and the config with what they and an earlier process decided: (config, dataset)."""
   previous = directory.previous(config) if chief else None
   config = directory.resumed(previous, config)
+  config = dataclasses.replace(config, xla=xla.resolved(config))
   if config.init_from is not None and not previous:
     config = _initialised(config, config.init_from)
   dataset = datasets.load(config)

@@ -18,18 +18,25 @@ from wgan_tf1 import console
 
 FLAGS = flags.FLAGS
 PRESETS = [
-  'blog-mnist', 'blog-mnist-mlp', 'keras-mnist', 'fashion-upsample', 'gp-mnist', 'cifar10-resnet', 'lsun64-dcgan',
+  'blog-mnist', 'blog-mnist-bn', 'blog-mnist-mlp', 'keras-mnist', 'fashion-upsample', 'gp-mnist', 'cifar10-resnet', 'lsun64-dcgan',
   'text-char', 'toy-8gaussians',
 ]  # fmt: skip
-WITHOUT_TWIN = {('gp-mnist', 'clip'), ('keras-mnist', 'gp'), ('lsun64-dcgan', 'gp')}  # torch_step.py has none
+WITHOUT_TWIN = {
+  ('gp-mnist', 'clip'),
+  ('keras-mnist', 'gp'),
+  ('lsun64-dcgan', 'gp'),
+  ('blog-mnist-bn', 'gp'),
+}  # torch_step.py has none
 SETTINGS: List[Tuple[str, ...]] = [(), ('--channels_last',), ('--channels_last', '--compile')]
 
 
-def torch_seconds(python: str, preset: str, variant: str, updates: int) -> float:
-  """Returns the seconds of PyTorch's step in the fastest of its settings."""
+def torch_measured(
+  python: str, preset: str, variant: str, precision: str = 'fp32', updates: int = 5
+) -> Dict[Tuple[str, ...], float]:
+  """Returns {one of PyTorch's settings: seconds of its step}."""
   peer = [python, os.path.join(os.path.dirname(__file__), 'torch_step.py'), '--updates=%d' % updates]
-  peer += ['--preset=' + preset, '--variant=' + variant]
-  return min(processes.measured([*peer, *s])['best'] for s in SETTINGS)
+  peer += ['--preset=' + preset, '--variant=' + variant, '--precision=' + precision]
+  return {s: processes.measured([*peer, *s])['best'] for s in SETTINGS}
 
 
 def compare(preset: str, variant: str) -> None:

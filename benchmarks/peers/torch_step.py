@@ -20,6 +20,7 @@ from torch import nn
 # preset -> batch size, the generator's batch size, width, critic updates before each generator update, latent size
 PRESETS = {
   'blog-mnist': (64, 64, 64, 5, 128),
+  'blog-mnist-bn': (64, 64, 64, 5, 128),
   'blog-mnist-mlp': (64, 64, 512, 5, 128),
   'keras-mnist': (64, 64, 64, 5, 50),
   'fashion-upsample': (64, 64, 128, 5, 128),
@@ -31,7 +32,7 @@ PRESETS = {
 }
 LATENT = 128
 # Combinations that are not written here: with the penalty, these critics have another norm or none.
-MISSING = {('gp-mnist', 'clip'), ('keras-mnist', 'gp'), ('lsun64-dcgan', 'gp')}
+MISSING = {('gp-mnist', 'clip'), ('keras-mnist', 'gp'), ('lsun64-dcgan', 'gp'), ('blog-mnist-bn', 'gp')}
 LENGTH, VOCABULARY = 32, 96
 
 
@@ -53,14 +54,16 @@ class BlogGenerator(nn.Module):
     super().__init__()
     self.width = width
     self.dense = nn.Linear(LATENT, 128 * width)
+    self.dense_norm = nn.BatchNorm1d(128 * width) if norm else nn.Identity()
     sizes = (8 * width, 4 * width, 2 * width, width)
     self.up = nn.ModuleList(nn.ConvTranspose2d(i, o, 3, 2, 1, 1, bias=False) for i, o in zip(sizes, sizes[1:]))
+    self.norms = nn.ModuleList(normed(c, norm) for c in sizes[1:])
     self.last = nn.Conv2d(width, 1, 3, 1, 1, bias=False)
 
   def forward(self, z):
-    x = F.relu(self.dense(z)).view(-1, 8 * self.width, 4, 4)
-    for layer in self.up:
-      x = F.relu(layer(x))
+    x = F.relu(self.dense_norm(self.dense(z))).view(-1, 8 * self.width, 4, 4)
+    for layer, norm in zip(self.up, self.norms):
+      x = F.relu(norm(layer(x)))
     return torch.tanh(self.last(x))
 
 
@@ -69,11 +72,12 @@ class BlogCritic(nn.Module):
     super().__init__()
     sizes = (1, width, 2 * width, 4 * width, 8 * width)
     self.down = nn.ModuleList(nn.Conv2d(i, o, 3, 2, 1) for i, o in zip(sizes, sizes[1:]))
+    self.norms = nn.ModuleList([nn.Identity(), *(normed(c, norm) for c in sizes[2:])])
     self.last = nn.Linear(32 * width, 1)
 
   def forward(self, x):
-    for layer in self.down:
-      x = F.relu(layer(x))
+    for layer, norm in zip(self.down, self.norms):
+      x = F.relu(norm(layer(x)))
     return self.last(x.flatten(1))
 
 
@@ -274,22 +278,28 @@ NETWORKS = {
   'lsun64-dcgan': (dcgan_generator, dcgan_critic, (3, 64, 64)),
   'toy-8gaussians': (toy_generator, toy_critic, (2,)),
   'blog-mnist': (BlogGenerator, BlogCritic, (1, 32, 32)),
+  'blog-mnist-bn': (BlogGenerator, BlogCritic, (1, 32, 32)),
   'gp-mnist': (CropGenerator, CropCritic, (1, 28, 28)),
   'cifar10-resnet': (ResnetGenerator, ResnetCritic, (3, 32, 32)),
   'text-char': (TextGenerator, TextCritic, (VOCABULARY, LENGTH)),
 }
 
 
+WITHOUT_NORM = {'blog-mnist'}  # with clipping, where the others have one or ignore it
+
+
 class Step:
-  """A critic update and a generator update of a preset."""
+  """A critic update and a generator update of a preset; `real` is the batch of the next critic update."""
 
   def __init__(self, args):
     batch, generator_batch, width, self.critic_steps, self.latent_size = PRESETS[args.preset]
     self.batch, self.generator_batch = args.batch_size or batch, args.batch_size or generator_batch
     self.gp = args.variant == 'gp'
     make_generator, make_critic, shape = NETWORKS[args.preset]
-    self.generator = make_generator(args.width or width, not self.gp)
-    self.critic = make_critic(args.width or width, not self.gp)
+    norm = not self.gp and args.preset not in WITHOUT_NORM
+    self.generator = make_generator(args.width or width, norm)
+    self.critic = make_critic(args.width or width, norm)
+    self.rate = args.rate or (1e-4 if self.gp else 5e-5)
     if args.channels_last and len(shape) == 3:
       self.generator.to(memory_format=torch.channels_last)
       self.critic.to(memory_format=torch.channels_last)
@@ -305,8 +315,8 @@ class Step:
 
   def _optimizer(self, parameters):
     if self.gp:
-      return torch.optim.Adam(parameters, 1e-4, (0.5, 0.9), foreach=True)
-    return torch.optim.RMSprop(parameters, 5e-5, foreach=True)
+      return torch.optim.Adam(parameters, self.rate, (0.5, 0.9), foreach=True)
+    return torch.optim.RMSprop(parameters, self.rate, foreach=True)
 
   def critic_update(self):
     with torch.no_grad(), self.autocast():
@@ -351,16 +361,23 @@ def timed(function, clock):
   return clock() - start
 
 
-def main():
-  parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+def arguments(description):
+  """Returns a parser of the flags that decide a `Step`."""
+  parser = argparse.ArgumentParser(description=description)
   parser.add_argument('--preset', choices=list(PRESETS), default='blog-mnist')
   parser.add_argument('--variant', choices=['clip', 'gp'], default='clip')
   parser.add_argument('--precision', choices=['fp32', 'bf16'], default='fp32')
   parser.add_argument('--width', type=int)
   parser.add_argument('--batch_size', type=int)
-  parser.add_argument('--updates', type=int, default=5, help='updates of each network to time, after two that are not')
+  parser.add_argument('--rate', type=float, help="learning rate of both networks; default: the paper's")
   parser.add_argument('--compile', action='store_true')
   parser.add_argument('--channels_last', action='store_true')
+  return parser
+
+
+def main():
+  parser = arguments(__doc__.split('\n')[0])
+  parser.add_argument('--updates', type=int, default=5, help='updates of each network to time, after two that are not')
   parser.add_argument('--threads', type=int, help='default: one per core')
   parser.add_argument('--clock', choices=['wall', 'cpu'], default='wall')
   args = parser.parse_args()

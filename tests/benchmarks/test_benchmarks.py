@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from benchmarks import cost, processes, table, throughput
+from benchmarks import cost, processes, quality, table, throughput
 from benchmarks.peers import compare
 from tests.helpers.checkpoints import assert_same_variables, variables
 from tests.helpers.errors import user_error
@@ -185,3 +185,37 @@ def test_rows_that_are_not_measured_stay(tmp_path, monkeypatch):
   assert 'bench.json is not a table of this script' in refused(tmp_path, 'benchmarks/table.py', here=True)
   line = refused(tmp_path, 'benchmarks/table.py', '--against=gone.json', here=True)
   assert '--against=gone.json: file not found' in line
+
+
+def test_the_first_time_at_a_distance_counts():
+  curve = [(50, 10.0, 80.0), (100, 20.0, 39.0), (150, 30.0, 41.0), (200, 40.0, 20.0)]
+  assert quality.seconds_to(curve, 40) == 20 and quality.seconds_to(curve, 20) == 40
+  assert quality.seconds_to(curve, 10) is None
+
+
+def test_the_interval_is_welchs():
+  """By hand, for variances 1 and 4 of three each: 5^2 / (1 / 2 + 16 / 2) = 2.94 degrees of freedom; t from a table."""
+  difference, low, high = quality.interval([1.0, 2.0, 3.0], [2.0, 4.0, 6.0])
+  assert difference == 2
+  np.testing.assert_allclose([low, high], 2 + np.array([-1, 1]) * 3.2188 * np.sqrt(5 / 3), rtol=1e-4)
+
+
+def test_time_to_quality_is_kept_and_not_measured_again(tmp_path):
+  """Of tiny networks, without PyTorch; the distance after two steps is far above 10."""
+  command = ['-m', 'benchmarks.quality', '--dataset=digits', '--width=2', '--steps=2', '--every=1', '--samples=64']
+  command += ['--systems=gp', '--precisions=fp32', '--distances=1e9,10', '--whole']
+  out, _ = run(tmp_path, *command, PYTHONPATH=ROOT)
+  first, second = out.splitlines()[1:]
+  assert first.split()[:4] == ['gp', 'fp32', '0', '1e+09'] and first.split()[4].isdigit()
+  assert second.split() == ['gp', 'fp32', '0', '10', 'never']
+  kept = (tmp_path / 'quality.json').read_text()
+  (sides,) = json.loads(kept).values()
+  assert [step for step, _, _ in sides['here']] == [1, 2] and sides['here'][0][1] < sides['here'][1][1]
+  again, _ = run(tmp_path, *command, PYTHONPATH=ROOT)
+  assert again == out and (tmp_path / 'quality.json').read_text() == kept
+
+
+def test_an_unknown_system_is_refused(tmp_path):
+  assert '--systems=gp,wgan: must be among gp, clip-bn' in refused(
+    tmp_path, '-m', 'benchmarks.quality', '--systems=gp,wgan', PYTHONPATH=ROOT
+  )

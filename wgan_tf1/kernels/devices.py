@@ -1,4 +1,4 @@
-"""The machine's GPUs and instruction sets, and the session options that suit it."""
+"""The machine's GPUs and instruction sets, and how a graph is run on them."""
 
 from typing import Any, List, Set, Tuple
 
@@ -6,6 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from wgan_tf1.config import Config
 from wgan_tf1.errors import UserError
+from wgan_tf1.kernels import choices
 
 
 def gpus() -> List[Any]:
@@ -43,7 +44,12 @@ def session_options(config: Config) -> Any:
   options = tf.ConfigProto(allow_soft_placement=True, log_device_placement=config.log_device_placement)
   options.gpu_options.allow_growth = config.allow_growth
   options.gpu_options.per_process_gpu_memory_fraction = config.gpu_memory_fraction
-  if not gpus():
-    # One operation at a time, on every core: two operations at once compete for the cores and for their caches.
-    options.inter_op_parallelism_threads = 1
+  choice = choices.choice(config, bool(gpus()))
+  if choice.at_once:
+    # They compete for the cores and their caches, so that the threads of each are its share of the cores.
+    options.inter_op_parallelism_threads = min(choice.at_once, choices.cores())
+    options.intra_op_parallelism_threads = max(1, choices.cores() // choice.at_once)
+  if not choice.layout:
+    rewriting = options.graph_options.rewrite_options
+    rewriting.layout_optimizer = rewriting.OFF
   return options

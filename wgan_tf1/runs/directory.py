@@ -82,7 +82,7 @@ def previous(config: Config) -> Optional[Config]:
 def resumed(old: Optional[Config], config: Config) -> Config:
   """Returns `config` with what the data decided when the run was started; `config` itself for a new run.
 
-  `auto` stays the data set that it was at the start: a download that works by now does not change a run.
+  `auto` stays what it was at the start: a download that works by now does not change a run.
 
   Raises:
     UserError: if `config` would make it another run.
@@ -91,7 +91,7 @@ def resumed(old: Optional[Config], config: Config) -> Config:
     return config
   if config.fallback_dataset:
     config = dataclasses.replace(config, dataset=old.dataset, fallback_dataset=None)
-  config = dataclasses.replace(config, vocabulary=old.vocabulary)
+  config = dataclasses.replace(config, vocabulary=old.vocabulary, xla=old.xla if config.xla == 'auto' else config.xla)
   if config.init_from is not None and config.init_step is None:
     config = dataclasses.replace(config, init_step=old.init_step)
   configs.check_same_run(old, config)
