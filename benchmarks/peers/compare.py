@@ -18,8 +18,8 @@ from wgan_tf1 import console
 
 FLAGS = flags.FLAGS
 PRESETS = [
-  'blog-mnist', 'blog-mnist-bn', 'blog-mnist-mlp', 'keras-mnist', 'fashion-upsample', 'gp-mnist', 'cifar10-resnet', 'lsun64-dcgan',
-  'text-char', 'toy-8gaussians',
+  'blog-mnist', 'blog-mnist-bn', 'blog-mnist-mlp', 'keras-mnist', 'fashion-upsample', 'gp-mnist', 'cifar10-resnet',
+  'lsun64-dcgan', 'text-char', 'toy-8gaussians',
 ]  # fmt: skip
 WITHOUT_TWIN = {
   ('gp-mnist', 'clip'),
