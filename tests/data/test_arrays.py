@@ -55,6 +55,18 @@ def test_digits():
   assert hashlib.md5(pixels).hexdigest() == 'ebaa2d069059664c08956d4a1792d09a'
 
 
+def test_digits_are_those_of_scikit_learn(monkeypatch):
+  """Whether its file is read or, where that is elsewhere, its function is called."""
+  expected = sklearn.datasets.load_digits()
+  for gone in (False, True):
+    if gone:
+      monkeypatch.setattr(arrays.importlib.util, 'find_spec', lambda name: None)
+    images, labels = arrays._small_digits()
+    np.testing.assert_array_equal(images, expected.images)
+    np.testing.assert_array_equal(labels, expected.target)
+    assert labels.dtype == np.int32
+
+
 def test_digits_are_drawn_as_mnist_draws_its_own():
   """White strokes on black, in a box of 20x20 pixels in the middle of 28x28."""
   drawn = arrays.read_digits().train[..., 0]
