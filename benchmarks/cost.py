@@ -48,7 +48,7 @@ def measure(
     with the updates; `bytes`, the memory beyond that of TensorFlow alone.
   """
   with console.quiet_tensorflow():
-    from wgan_tf1 import training  # noqa: F401
+    from wgan_tf1.kernels import choices, devices
   config = configs.make(preset, variant, **overrides)
   before = _memory()
   with throughput.new_trainer(config, threads) as trainer:
@@ -56,7 +56,8 @@ def measure(
     for update in updates:
       throughput.seconds(update, 2)
     memory = _memory() - before
-    peak = throughput.Peak(threads, clock)
+    at_once = choices.choice(config, bool(devices.gpus())).at_once
+    peak = throughput.Peak(threads, clock, max(1, at_once))
     taken: List[List[float]] = [[], []]
     rates = []
     for _ in range(steps):

@@ -103,24 +103,31 @@ def step_flops(config: Config, generator: int, critic: int) -> int:
 
 
 class Peak:
-  """Measures the machine's float32 matrix-product rate whenever `rate()` is called."""
+  """Measures the machine's float32 matrix-product rate whenever `rate()` is called.
+
+  The threads of an operation are those of the first session of the process. So a run that has several operations at
+  once, each on a part of the cores, is compared with as many products at once.
+  """
 
   SIZE = 2048
 
-  def __init__(self, threads: int = 0, clock: str = 'wall'):
+  def __init__(self, threads: int = 0, clock: str = 'wall', at_once: int = 1):
     import tensorflow.compat.v1 as tf
 
-    self._clock = clock
+    self._clock, self._products = clock, at_once
     with tf.Graph().as_default():
-      self._session = tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=threads))
-      a, b = (tf.get_variable(name, [self.SIZE, self.SIZE], use_resource=True) for name in 'ab')
-      self._product = tf.reduce_sum(tf.matmul(a, b))  # summed, so that it is neither optimised away nor copied out
+      options = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=at_once)
+      self._session = tf.Session(config=options)
+      a, *others = (tf.get_variable('m%d' % i, [self.SIZE, self.SIZE], use_resource=True) for i in range(1 + at_once))
+      # Summed, so that they are neither optimised away nor copied out.
+      self._sums = [tf.reduce_sum(tf.matmul(a, b)) for b in others]
       self._session.run(tf.global_variables_initializer())
     self.rate()
 
   def rate(self) -> float:
     """Returns operations a second."""
-    return 2 * self.SIZE**3 / min(seconds(lambda: self._session.run(self._product), 2, self._clock))
+    taken = min(seconds(lambda: self._session.run(self._sums), 2, self._clock))
+    return self._products * 2 * self.SIZE**3 / taken
 
 
 def measure(variant: str, peak: Peak) -> None:
