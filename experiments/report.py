@@ -53,24 +53,31 @@ EXPERIMENTS = [
 ]  # fmt: skip
 
 NO_NUMBER = 'no number'
+MOST_LINES = 1  # of what was measured, in a cell that is not folded
 
-# The claims that matter most: words, experiment, index of its claim, and which part of what was measured to show.
+# The claims that matter most: words, source (GP is WGAN-GP), experiment, index of its claim; what is shown of what was
+# measured: a regular expression, and what its match becomes.
 HEADLINES = [
-  ('With clipping, the loss follows quality', 'estimate_and_quality', 0, 0),
-  ('With the penalty, the loss follows quality', 'estimate_and_quality', 2, 0),
-  ('No mode collapse', 'mode_coverage', 0, 1),
-  ('The penalty gives better samples than clipping', 'long_runs', 3, 0),
-  ('WGAN trains without batch norm', 'without_batch_norm', 1, 1),
-  ('Clipping lets gradients vanish or explode with depth', 'gradient_norms', 0, 1),
-  ('Clipping pushes weights to the bounds', 'gradient_norms', 2, 1),
-  ('An optimal discriminator leaves no gradient', 'two_gaussians', 0, 0),
-  ('An optimal penalised critic leaves one everywhere', 'two_gaussians', 3, 0),
-  ('The critic overfits a small data set', 'overfitting', 0, 0),
-  ("The MNIST post's graph clips after RMSProp", 'clip_order', 0, 0),
-  ('The order of clip and update is free', 'clip_order', 2, 0),
-  ('Momentum makes a clipped critic unstable', 'momentum', 2, 0),
-  ('Clipped critics miss higher moments', 'value_surfaces', 0, 1),
-  ('The penalty trains architectures that clipping does not', 'random_architectures', 2, 0),
+  ('With clipping, the loss follows quality', 'WGAN fig. 3', 'estimate_and_quality', 0, r'rank \S+ \S+(?=;)', r'\g<0>'),
+  ('With the penalty, it does too', 'GP 5.6', 'estimate_and_quality', 2, r'rank \S+ \S+(?=;)', r'\g<0>'),
+  ('No mode collapse', 'WGAN 4.3', 'mode_coverage', 0, r'of 25: clip (.+?)\+.*gp (.+?)\+', r'of 25: clip \1, gp \2'),
+  ('The penalty gives better samples', 'GP 5', 'long_runs', 3, '.*', r'\g<0>'),
+  ('WGAN trains without batch norm', 'WGAN fig. 6', 'without_batch_norm', 1, r'; WGAN works from (\d of \d)',
+   r'clip in \1 runs'),
+  ('Clipped gradients vanish with depth', 'GP fig. 1b', 'gradient_norms', 0, r'c = 0.01: (times \S+)', r'\1 a layer'),
+  ('Clipping pushes weights to the bounds', 'GP fig. 1b', 'gradient_norms', 2, r'c = 0.01: (\S+) and (\S+)',
+   r'\1 and \2 of them'),
+  ('An optimal discriminator has no slope', 'WGAN fig. 2', 'two_gaussians', 0, r': (\S+),', r'\1 of its largest'),
+  ('An optimal penalised critic has one', 'WGAN fig. 2', 'two_gaussians', 3, r': (\S+),', r'\1 of its largest'),
+  ('The critic overfits a small data set', 'GP fig. 5b', 'overfitting', 0, r'(\d+ %) below', r'held out \1 lower'),
+  ("The MNIST post's clip comes last", 'MNIST post', 'clip_order', 0, r'after (\d+ of \d+)', r'outside in \1 steps'),
+  ('The order of clip and update is free', 'WGAN alg. 1', 'clip_order', 2, r'before: (\S+) ', r'distance times \1'),
+  ('Momentum makes the critic unstable', 'WGAN 3', 'momentum', 2, r'Adam 0.9 (\d+).*RMSProp (\d+)',
+   r'Adam \1, RMSProp \2'),
+  ('Clipped critics miss higher moments', 'GP fig. 1a', 'value_surfaces', 0,
+   r'25gaussians: clip 0.01 (\S+),.*?penalty 10 (.*?);', r'W times \1, penalty \2'),
+  ('The penalty trains more networks', 'GP fig. 2', 'random_architectures', 2, r'WGAN (\d+), WGAN-GP (\d+)',
+   r'of 10: \2, clip \1'),
 ]  # fmt: skip
 # Claim, generator steps of its source, seconds of a step on two cores without a GPU, command.
 NEEDS_GPU = [
@@ -142,7 +149,14 @@ def script_of(name: str) -> Any:
 
 
 def section(
-  number: int, name: str, about: str, theirs: str, result: Optional[common.Json], script: Any, picture: Optional[str]
+  number: int,
+  name: str,
+  about: str,
+  theirs: str,
+  result: Optional[common.Json],
+  script: Any,
+  picture: Optional[str],
+  numbers: Optional[str] = None,
 ) -> List[str]:
   """Returns the lines on one experiment: picture, finding, claims; and, folded, rules, conditions and remarks.
 
@@ -154,19 +168,23 @@ def section(
     result: what NAME.json holds, or None.
     script: the experiment's module, or None.
     picture: path of its PNG, as the text has to name it, or None.
+    numbers: path of NAME.json, the same.
   """
   command = '`python -m experiments.%s`' % name
+  lines = ['## ' + _heading(number, about), '']
   if result is None:
-    return ['## %d. %s' % (number, about[0].upper() + about[1:]), '', 'Not run. %s runs it.' % command, '']
-  lines = ['## %d. %s' % (number, result['title']), '']
+    return [*lines, 'Not run. %s runs it.' % command, '']
   if result['quick']:
     lines += ['Run only with its quick settings, which decide no claim. %s runs it in full.' % command, '']
   elif script is not None and json.loads(json.dumps(script.SETTINGS['full'])) != result['settings']:
     lines += ['The settings have changed since this was measured. %s measures it again.' % command, '']
   if picture:
-    lines += ['<img src="%s" alt="%s" width="560">' % (picture, html.escape(result['title'])), '']
+    shown = '<img align="left" src="%s" alt="%s" width="400">' % (picture, html.escape(result['title']))
+    lines += ['<a href="%s">%s</a>' % (picture, shown), '']
   if hasattr(script, 'FINDING'):
     lines += [script.FINDING, '']
+  lines += ['%s, %s' % (command, duration(result['seconds'])) + ('; [numbers](%s)' % numbers if numbers else ''), '']
+  lines += ['<br clear="left">', '']
   claims = result['claims']
   printed = any(claim.get('published', NO_NUMBER) != NO_NUMBER for claim in claims)
   rows = []
@@ -174,21 +192,30 @@ def section(
     cells = [i, claim['text']]
     if printed:
       cells.append('' if claim.get('published', NO_NUMBER) == NO_NUMBER else _lines(claim['published']))
-    rows.append([*cells, _lines(claim['measured']), _verdict(claim)])
+    rows.append([*cells, _lines(claim['measured'], MOST_LINES), _verdict(claim)])
   lines += table(['', 'claim', *(['published'] if printed else []), 'here', 'verdict'], rows)
   lines += ['<details><summary>Sources, rules set before the run, and conditions</summary>', '']
   lines += ['%d. %s: %s' % (i, claim['source'], claim['rule']) for i, claim in enumerate(claims, 1)] + ['']
+  long = [(i, claim['measured']) for i, claim in enumerate(claims, 1) if claim['measured'].count('; ') >= MOST_LINES]
+  lines += table(['', 'all that was measured'], [[i, _lines(measured)] for i, measured in long]) if long else []
   if getattr(script, 'REMARKS', ''):
     lines += [script.REMARKS, '']
   conditions = [['source', theirs]]
   conditions += [[name.replace('_', ' '), said(value)] for name, value in sorted(result['settings'].items())]
-  conditions += [['machine', result['machine']], ['time', duration(result['seconds'])], ['command', command]]
+  conditions += [['machine', result['machine']]]
   return lines + table(['condition', ''], conditions) + ['</details>', '']
 
 
-def _lines(text: str) -> str:
-  """Returns a cell of a table with a line for each part of a text."""
-  return text.replace('; ', '<br>')
+def _heading(number: int, about: str) -> str:
+  return '%d. %s' % (number, about[0].upper() + about[1:])
+
+
+def _lines(text: str, most: Optional[int] = None) -> str:
+  """Returns a cell of a table with a line for each part of a text: the first `most` alone."""
+  parts = text.split('; ')
+  if most is not None and len(parts) > most:
+    parts = [*parts[: most - 1], parts[most - 1] + ' ...']
+  return '<br>'.join(parts)
 
 
 def _verdict(claim: common.Json) -> str:
@@ -201,16 +228,21 @@ def anchor(heading: str) -> str:
   return re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-')
 
 
-def headlines(results: Dict[str, Tuple[int, common.Json]]) -> List[str]:
-  """Returns the table of the claims that matter most; `results` is {experiment: (its number, what NAME.json holds)}."""
+def headlines(results: Dict[str, Tuple[str, common.Json]]) -> List[str]:
+  """Returns the table of the claims that matter most.
+
+  Args:
+    results: {experiment: (its heading, what NAME.json holds)}.
+  """
   rows = []
-  for words, name, index, part in HEADLINES:
+  for words, source, name, index, pattern, shown in HEADLINES:
     if name in results:
-      number, result = results[name]
+      heading, result = results[name]
       claim = result['claims'][index]
-      link = '[%d](#%s)' % (number, anchor('%d. %s' % (number, result['title'])))
-      source = re.sub(r' \(\d{4}\.\d{5}\)', '', claim['source'])
-      rows.append([words, source, claim['measured'].split('; ')[part], _verdict(claim), link])
+      found = re.search(pattern, claim['measured'])
+      here = found.expand(shown) if found else claim['measured']
+      link = '[%s](#%s)' % (heading.split('.')[0], anchor(heading))
+      rows.append([words, source, here, '**%s**' % claim['verdict'], link])
   return table(['claim', 'source', 'here', 'verdict', ''], rows) if rows else []
 
 
@@ -288,15 +320,16 @@ def report(
   for number, (name, about, theirs) in enumerate(experiments, 1):
     result = read(results_dir, name)
     picture = os.path.join(results_dir, name + '.png')
-    relative = os.path.relpath(picture, os.path.dirname(os.path.abspath(output))).replace(os.sep, '/')
+    below = os.path.dirname(os.path.abspath(output))
+    relative = os.path.relpath(picture, below).replace(os.sep, '/')
     if result is not None:
-      results[name] = number, result
+      results[name] = _heading(number, about), result
       verdicts = [claim['verdict'] for claim in result['claims']]
       counted = [count + verdicts.count(verdict) for count, verdict in zip(counted, common.VERDICTS)]
       if not result['quick']:
         measured[name] = result['numbers'].get('rows', [])
     shown = relative if result is not None and os.path.exists(picture) else None
-    sections += section(number, name, about, theirs, result, script_of(name), shown)
+    sections += section(number, name, about, theirs, result, script_of(name), shown, relative[:-3] + 'json')
   totals = ', '.join('%d %s' % pair for pair in zip(counted, common.VERDICTS))
   lines = [
     '# Results', '',
