@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import re
+import struct
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from absl import flags
@@ -53,39 +54,140 @@ EXPERIMENTS = [
 ]  # fmt: skip
 
 NO_NUMBER = 'no number'
-MOST_LINES = 1  # of what was measured, in a cell that is not folded
+MOST_WIDTH, MOST_HEIGHT = 420, 235  # of a picture on the page, in pixels: it links to its file
 
 # The claims that matter most: words, source (GP is WGAN-GP), experiment, index of its claim; what is shown of what was
 # measured: a regular expression, and what its match becomes.
 HEADLINES = [
-  ('With clipping, the loss follows quality', 'WGAN fig. 3', 'estimate_and_quality', 0, r'rank \S+ \S+(?=;)', r'\g<0>'),
-  ('With the penalty, it does too', 'GP 5.6', 'estimate_and_quality', 2, r'rank \S+ \S+(?=;)', r'\g<0>'),
-  ('No mode collapse', 'WGAN 4.3', 'mode_coverage', 0, r'of 25: clip (.+?)\+.*gp (.+?)\+', r'of 25: clip \1, gp \2'),
+  ('Clipping: the loss follows quality', 'WGAN fig. 3', 'estimate_and_quality', 0, r'rank \S+ \S+(?=;)', r'\g<0>'),
+  ('The penalty: it does too', 'GP 5.6', 'estimate_and_quality', 2, r'rank \S+ \S+(?=;)', r'\g<0>'),
+  ('No mode collapse', 'WGAN 4.3', 'mode_coverage', 0, r'of 25: clip (.+?)\+.*gp (.+?)\+', r'clip \1, gp \2 of 25'),
   ('The penalty gives better samples', 'GP 5', 'long_runs', 3, '.*', r'\g<0>'),
   ('WGAN trains without batch norm', 'WGAN fig. 6', 'without_batch_norm', 1, r'; WGAN works from (\d of \d)',
    r'clip in \1 runs'),
-  ('Clipped gradients vanish with depth', 'GP fig. 1b', 'gradient_norms', 0, r'c = 0.01: (times \S+)', r'\1 a layer'),
-  ('Clipping pushes weights to the bounds', 'GP fig. 1b', 'gradient_norms', 2, r'c = 0.01: (\S+) and (\S+)',
+  ('Clipped gradients fade with depth', 'GP fig. 1b', 'gradient_norms', 0, r'c = 0.01: (times \S+)', r'\1 a layer'),
+  ('Clipping puts weights at bounds', 'GP fig. 1b', 'gradient_norms', 2, r'c = 0.01: (\S+) and (\S+)',
    r'\1 and \2 of them'),
-  ('An optimal discriminator has no slope', 'WGAN fig. 2', 'two_gaussians', 0, r': (\S+),', r'\1 of its largest'),
-  ('An optimal penalised critic has one', 'WGAN fig. 2', 'two_gaussians', 3, r': (\S+),', r'\1 of its largest'),
-  ('The critic overfits a small data set', 'GP fig. 5b', 'overfitting', 0, r'(\d+ %) below', r'held out \1 lower'),
-  ("The MNIST post's clip comes last", 'MNIST post', 'clip_order', 0, r'after (\d+ of \d+)', r'outside in \1 steps'),
-  ('The order of clip and update is free', 'WGAN alg. 1', 'clip_order', 2, r'before: (\S+) ', r'distance times \1'),
-  ('Momentum makes the critic unstable', 'WGAN 3', 'momentum', 2, r'Adam 0.9 (\d+).*RMSProp (\d+)',
+  ('Optimal discriminator: no slope', 'WGAN fig. 2', 'two_gaussians', 0, r': (\S+),', r'\1 of its largest'),
+  ('Optimal penalised critic: a slope', 'WGAN fig. 2', 'two_gaussians', 3, r': (\S+),', r'\1 of its largest'),
+  ('Critics overfit small data sets', 'GP fig. 5b', 'overfitting', 0, r'(\d+ %) below', r'held out \1 lower'),
+  ("The MNIST post's clip comes last", 'MNIST post', 'clip_order', 0, r'after (\d+ of \d+)', r'in \1 steps'),
+  ('The order of the two is free', 'WGAN alg. 1', 'clip_order', 2, r'before: (\S+) ', r'distance times \1'),
+  ('Momentum makes critics unstable', 'WGAN 3', 'momentum', 2, r'Adam 0.9 (\d+).*RMSProp (\d+)',
    r'Adam \1, RMSProp \2'),
-  ('Clipped critics miss higher moments', 'GP fig. 1a', 'value_surfaces', 0,
-   r'25gaussians: clip 0.01 (\S+),.*?penalty 10 (.*?);', r'W times \1, penalty \2'),
+  ('Clipping misses higher moments', 'GP fig. 1a', 'value_surfaces', 0,
+   r'25gaussians: clip 0.01 (\S+),.*?penalty 10 (.*?);', r'W times \1, gp \2'),
   ('The penalty trains more networks', 'GP fig. 2', 'random_architectures', 2, r'WGAN (\d+), WGAN-GP (\d+)',
    r'of 10: \2, clip \1'),
 ]  # fmt: skip
-# Claim, generator steps of its source, seconds of a step on two cores without a GPU, command.
+# What is not folded of each claim, so that it fits a line: words; what is shown of what was measured, as above.
+RANK = r'rank (correlation \S+); Frechet distance from (\S+) to (\S+)', r'\1, distance \2 to \3'
+SEEDS = r'^GAN works from (\d+ of \d+) .*; WGAN works from (\d+ of \d+)', r'GAN \1 seeds, WGAN \2'
+STEPS = r'best plan (\S+), random plans (\S+) to (\S+),', r'best plan \1 steps, random \2 to \3'
+LARGEST = r'.*: (.*)', r'\1 of largest'
+TOYS = r'25gaussians: clip 0.01 (\S+), clip 0.1 (\S+), penalty 0.1 (\S+), penalty 10 ([\d.e-]+)'
+MODES = r'8: clip (.+?)\+.*?gp (.+?)\+.*?gan (.+?)\+.*25: clip (.+?)\+.*?gp (.+?)\+.*?gan (.+?)\+'
+WHOLE = '.*', r'\g<0>'
+UNKNOWN = '(?!)', ''  # matches nothing
+SHORT: Dict[str, List[Tuple[str, str, str]]] = {
+  'earth_mover': [
+    ('Plan ABC costs least of all', r'at (\S+): ABC (\S+), BCA (\S+), best of all \S+$',
+     r'at \1: ABC \2, BCA \3'),
+    ('Without overlap JS is log 2, W is not', r'JS from (\S+) to \1 nats; (.*)', r'JS \1 nats, \2'),
+    ('A clumsy way costs more: no overlap', *STEPS),
+    ('The same, bins among each other', *STEPS),
+    ('W1 is the area between the CDFs', 'largest difference [^ ]+', r'\g<0>'),
+  ],
+  'distances': [
+    ('Lines: W alone is their distance', r'at [^;]*$', r'\g<0>'),
+    ('Lines: clipped, W times a factor', r'correlation \S+', r'\g<0>'),
+    ('Lines: penalised, the same', r'correlation \S+', r'\g<0>'),
+    ('Gaussians: clipped, W times a factor', r'correlation \S+', r'\g<0>'),
+    ('Gaussians: penalised, the same', r'correlation \S+', r'\g<0>'),
+    ('Lines: a discriminator finds JS at log 2', r'^(\S+ at 0), .*, (\S+ at \S+)$', r'\1, \2'),
+    ('Gaussians: JS levels off', r'last slope \S+ of the largest', r'\g<0>'),
+    ('Gaussians: KL levels off, later', r'last slope \S+ of the largest', r'\g<0>'),
+  ],
+  'two_gaussians': [
+    ('Discriminator: no slope at fakes', *LARGEST),
+    ('Clipped: a slope everywhere', *LARGEST),
+    ('Clipped: a linear function', *WHOLE),
+    ('Penalised: a slope everywhere', *LARGEST),
+    ('Penalised: a linear function', *WHOLE),
+  ],
+  'value_surfaces': [
+    ('Clipping misses higher moments', TOYS, r'grid: clip \1, \2, gp \3, \4'),
+    ('The penalty alone holds K near 1', TOYS, r'grid: clip \1, \2, gp \3, \4'),
+  ],
+  'gradient_norms': [
+    ('Clipped gradients grow or decay', r'times (\S+) .*?times (\S+) .*?times (\S+) .*?times (\S+)',
+     r'a layer: clip \1, \2, \3, penalty \4'),
+    ('With the penalty they do not', r'c = 0.1 (\S+), .*c = 0.001 (\S+), penalty (\S+)',
+     r'clip \1 to \2, penalty \3'),
+    ('Clipping puts weights at bounds', r'c = 0.01: (\S+) and (\S+) .*penalty: (\S+) and (\S+)',
+     r'c = 0.01: \1, \2, penalty: \3, \4'),
+  ],
+  'estimate_and_quality': [
+    ('clip, convolutional: follows quality', *RANK),
+    ('clip, MLP: follows quality', *RANK),
+    ('gp, convolutional: follows quality', *RANK),
+    ('gp, MLP: follows quality', *RANK),
+    ('gan, convolutional: does not follow', *RANK),
+    ('gan, MLP: does not follow', *RANK),
+    ('failing, both MLPs: does not fall', r'ends at (\d+ %).*distance at (\d+ %)', r'ends at \1, the distance at \2'),
+  ],
+  'without_batch_norm': [
+    ('With batch norm GAN and WGAN work', *SEEDS),
+    ('Constant filters: GAN fails, WGAN works', *SEEDS),
+    ('MLP: the GAN collapses, WGAN does not', *SEEDS),
+    ('The penalty trains all three', r'from (\d+ of \d+) .*from (\d+ of \d+) .*from (\d+ of \d+)',
+     r'seeds: \1, \2, \3'),
+  ],
+  'momentum': [
+    ('Negative cosine when unstable, only then', r'(unstable: \d+ of \d+) .*, (\d+ of \d+ others)', r'\1, \2'),
+    ('Negative cosines come from momentum', r'Adam 0.9 (\S+), .*RMSProp (\S+)', r'Adam 0.9 \1, RMSProp \2'),
+    ('More unstable steps than RMSProp', r'Adam 0.9 (\d+).*RMSProp (\d+)', r'Adam 0.9 \1, RMSProp \2'),
+  ],
+  'overfitting': [
+    ('Penalty: training and held-out estimates part', r'(\d+ %) below', r'held out \1 lower'),
+    ('Clipping: they part too', r'no positive training estimate', r'\g<0>'),
+    ('Penalty: training rises, held out falls', r'training (\S+), validation (\S+)$', r'trends \1 and \2'),
+  ],
+  'mode_coverage': [
+    ('No mode collapse: clip, gp', MODES, r'ring \1, \2 of 8, grid \4, \5 of 25'),
+    ('More than a GAN: clip, gp, gan', MODES, r'ring \1, \2, \3, grid \4, \5, \6'),
+    ('The penalty is better: clip, gp', MODES, r'ring \1, \2 %, grid \4, \5 %'),
+  ],
+  'clip_order': [
+    ('The clip waits for RMSProp', r'outside after (\d+ of \d+)', r'outside in \1 steps'),
+    ('Clipped after: always within bounds', r'after: \D*(\d+ of \d+).*?before: \D*(\d+ of \d+)',
+     r'after \1, before \2'),
+    ('The order is free', r'plain-before: (\S+) .*bn-before: (\S+)', r'distance times \1, batch norm \2'),
+    ('Gamma not clipped: a far higher loss', r'(\S+) times the estimate', r'estimate times \1'),
+    ('Gamma not clipped: worse samples', r'(\S+) times the Frechet distance', r'distance times \1'),
+  ],
+  'penalty_sides': [
+    ('One side: no significant difference', r'p (\S+); one-sided over two-sided (.*)', r'W times \2, p \1'),
+  ],
+  'random_architectures': [
+    ('WGAN-GP trains more than the GAN', r'of (\d+) \D+ GAN (\d+), .*WGAN-GP (\d+)', r'of \1: WGAN-GP \3, GAN \2'),
+    ('Hardly any trains by GAN alone', r'^\d+ of \d+', r'\g<0>'),
+    ('WGAN-GP trains what clipping does not', r'of (\d+) .* WGAN (\d+), WGAN-GP (\d+)',
+     r'of \1: WGAN-GP \3, WGAN \2'),
+  ],
+  'long_runs': [
+    ('Penalty: the estimate follows quality', *WHOLE),
+    ('Clipping: the estimate follows quality', *WHOLE),
+    ('No mode collapse', *WHOLE),
+    ('The penalty gives better samples', r'clip (\S+), gp (\S+)', r'Frechet distance: clip \1, gp \2'),
+  ],
+}  # fmt: skip
+# Claim, its source, generator steps there, seconds of a step on two cores without a GPU, command.
 NEEDS_GPU = [
-  ('WGAN-GP ResNet: inception score 7.86 on CIFAR-10 (WGAN-GP table 3)', 100000, 6.83,
+  ('ResNet: inception score 7.86 on CIFAR-10', 'GP table 3', 100000, 6.83,
    'python train.py --preset=cifar10-resnet --variant=gp'),
-  ('with labels, inception score 8.42 (WGAN-GP table 3)', 100000, 12.0,
-   'python train.py --preset=cifar10-resnet-acgan --variant=gp'),
-  ('characters: Jensen-Shannon divergence of 4-grams 0.618 (WGAN-GP code)', 200000, 21.1,
+  ('with labels: 8.42', 'GP table 3', 100000, 12.0, 'python train.py --preset=cifar10-resnet-acgan --variant=gp'),
+  ('characters: JS of 4-grams 0.618', 'GP code', 200000, 21.1,
    'python train.py --preset=text-char --variant=gp --data_path=FILE.txt'),
 ]  # fmt: skip
 
@@ -114,10 +216,10 @@ def duration(seconds: float) -> str:
   return '%.0f s' % seconds if seconds < 120 else '%.0f min' % (seconds / 60)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> List[str]:
-  """Returns the lines of a Markdown table, and an empty one after it."""
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[int] = ()) -> List[str]:
+  """Returns the lines of a Markdown table, and an empty one after it; `right` are its columns of numbers."""
   lines = []
-  for row in [header, ['---'] * len(header), *rows]:
+  for row in [header, ['---:' if i in right else '---' for i in range(len(header))], *rows]:
     lines.append('| %s |' % ' | '.join(str(text).replace('|', '\\|').replace('\n', ' ') for text in row))
   return lines + ['']
 
@@ -157,8 +259,9 @@ def section(
   script: Any,
   picture: Optional[str],
   numbers: Optional[str] = None,
+  width: int = MOST_WIDTH,
 ) -> List[str]:
-  """Returns the lines on one experiment: picture, finding, claims; and, folded, rules, conditions and remarks.
+  """Returns the lines on one experiment: picture, finding, claims; and, folded, all numbers, rules and conditions.
 
   Args:
     number: of the experiment.
@@ -169,6 +272,7 @@ def section(
     script: the experiment's module, or None.
     picture: path of its PNG, as the text has to name it, or None.
     numbers: path of NAME.json, the same.
+    width: of the picture on the page.
   """
   command = '`python -m experiments.%s`' % name
   lines = ['## ' + _heading(number, about), '']
@@ -179,25 +283,28 @@ def section(
   elif script is not None and json.loads(json.dumps(script.SETTINGS['full'])) != result['settings']:
     lines += ['The settings have changed since this was measured. %s measures it again.' % command, '']
   if picture:
-    shown = '<img align="left" src="%s" alt="%s" width="400">' % (picture, html.escape(result['title']))
+    shown = '<img align="left" src="%s" alt="%s" width="%d">' % (picture, html.escape(result['title']), width)
     lines += ['<a href="%s">%s</a>' % (picture, shown), '']
   if hasattr(script, 'FINDING'):
     lines += [script.FINDING, '']
-  lines += ['%s, %s' % (command, duration(result['seconds'])) + ('; [numbers](%s)' % numbers if numbers else ''), '']
-  lines += ['<br clear="left">', '']
   claims = result['claims']
+  links = '%s, %s' % (command, duration(result['seconds'])) + ('; [numbers](%s)' % numbers if numbers else '')
+  lines += [links + '.' + _undecided(claims) + '<br clear="left">', '']
+  short = SHORT.get(name, [(claim['text'], *UNKNOWN) for claim in claims])
+  rows = [
+    [i, words, expanded(pattern, shown, claim['measured']), '**%s**' % claim['verdict']]
+    for i, ((words, pattern, shown), claim) in enumerate(zip(short, claims), 1)
+  ]
+  lines += table(['', 'claim', 'here', 'verdict'], rows)
+  lines += ['<details><summary>Claims in full, all that was measured, sources, rules, conditions</summary>', '']
   printed = any(claim.get('published', NO_NUMBER) != NO_NUMBER for claim in claims)
   rows = []
   for i, claim in enumerate(claims, 1):
-    cells = [i, claim['text']]
-    if printed:
-      cells.append('' if claim.get('published', NO_NUMBER) == NO_NUMBER else _lines(claim['published']))
-    rows.append([*cells, _lines(claim['measured'], MOST_LINES), _verdict(claim)])
-  lines += table(['', 'claim', *(['published'] if printed else []), 'here', 'verdict'], rows)
-  lines += ['<details><summary>Sources, rules set before the run, and conditions</summary>', '']
+    theirs_ = '' if claim.get('published', NO_NUMBER) == NO_NUMBER else _lines(claim['published'])
+    rows.append([i, claim['text'], *([theirs_] if printed else []), _lines(claim['measured'])])
+  lines += table(['', 'claim in full', *(['published'] if printed else []), 'all that was measured'], rows)
+  lines += ['Sources, and rules set before the run:', '']
   lines += ['%d. %s: %s' % (i, claim['source'], claim['rule']) for i, claim in enumerate(claims, 1)] + ['']
-  long = [(i, claim['measured']) for i, claim in enumerate(claims, 1) if claim['measured'].count('; ') >= MOST_LINES]
-  lines += table(['', 'all that was measured'], [[i, _lines(measured)] for i, measured in long]) if long else []
   if getattr(script, 'REMARKS', ''):
     lines += [script.REMARKS, '']
   conditions = [['source', theirs]]
@@ -210,17 +317,35 @@ def _heading(number: int, about: str) -> str:
   return '%d. %s' % (number, about[0].upper() + about[1:])
 
 
-def _lines(text: str, most: Optional[int] = None) -> str:
-  """Returns a cell of a table with a line for each part of a text: the first `most` alone."""
-  parts = text.split('; ')
-  if most is not None and len(parts) > most:
-    parts = [*parts[: most - 1], parts[most - 1] + ' ...']
-  return '<br>'.join(parts)
+def _lines(text: str) -> str:
+  """Returns a cell of a table with a line for each part of a text."""
+  return text.replace('; ', '<br>')
 
 
-def _verdict(claim: common.Json) -> str:
-  reason = claim.get('reason')
-  return '**%s**%s' % (claim['verdict'], ': ' + reason if reason else '')
+def _undecided(claims: Sequence[common.Json]) -> str:
+  """Returns why claims are undecided: ' Undecided 1, 3: too short.'"""
+  reasons: Dict[str, List[str]] = {}
+  for i, claim in enumerate(claims, 1):
+    if claim.get('reason'):
+      reasons.setdefault(claim['reason'], []).append(str(i))
+  return ''.join(' Undecided %s: %s.' % (', '.join(numbers), reason) for reason, numbers in reasons.items())
+
+
+def expanded(pattern: str, shown: str, measured: str) -> str:
+  """Returns what is shown of what was measured; if it is written otherwise, its first part and the last two."""
+  found = re.search(pattern, measured)
+  if found:
+    return found.expand(shown)
+  parts = measured.split('; ')
+  return '<br>'.join(parts if len(parts) <= 3 else [parts[0] + ' ...', *parts[-2:]])
+
+
+def shown_width(picture: str) -> int:
+  """Returns the width at which a PNG is shown: within `MOST_WIDTH` and `MOST_HEIGHT`."""
+  with open(picture, 'rb') as f:
+    head = f.read(24)
+  width, height = struct.unpack('>II', head[16:]) if len(head) == 24 else (MOST_WIDTH, 1)
+  return min(MOST_WIDTH, MOST_HEIGHT * width // height)
 
 
 def anchor(heading: str) -> str:
@@ -239,8 +364,7 @@ def headlines(results: Dict[str, Tuple[str, common.Json]]) -> List[str]:
     if name in results:
       heading, result = results[name]
       claim = result['claims'][index]
-      found = re.search(pattern, claim['measured'])
-      here = found.expand(shown) if found else claim['measured']
+      here = expanded(pattern, shown, claim['measured'])
       link = '[%s](#%s)' % (heading.split('.')[0], anchor(heading))
       rows.append([words, source, here, '**%s**' % claim['verdict'], link])
   return table(['claim', 'source', 'here', 'verdict', ''], rows) if rows else []
@@ -248,15 +372,19 @@ def headlines(results: Dict[str, Tuple[str, common.Json]]) -> List[str]:
 
 def gpu_section() -> List[str]:
   """Returns the lines on what two cores cannot decide, with the hours that it would take them."""
-  rows = []
-  for claim, steps, seconds, command in NEEDS_GPU:
-    rows.append([claim, said(steps), said(seconds), said(round(steps * seconds / 3600)), '`%s`' % command])
+  rows, commands = [], []
+  for claim, source, steps, seconds, command in NEEDS_GPU:
+    rows.append([claim, source, said(steps), said(seconds), said(round(steps * seconds / 3600))])
+    commands.append([claim, '`%s`' % command])
   return [
     '## What needs a GPU', '',
-    'Hours are extrapolated from the seconds of a step on two cores without a GPU. Each run can be stopped and '
-    'resumed. Then `python evaluate.py --run_dir=RUN_DIR --num_samples=50000 --classifier_graph=inception --published` '
+    *table(['claim', 'source', 'steps', 'seconds a step', 'hours'], rows, (2, 3, 4)),
+    '<details><summary>How to run them</summary>', '',
+    'Steps are those of the source. Seconds are those of two cores without a GPU, and hours are extrapolated from '
+    'them. Each run can be stopped and resumed. Then '
+    '`python evaluate.py --run_dir=RUN_DIR --num_samples=50000 --classifier_graph=inception --published` '
     'prints its numbers beside the published ones, and says what differs.', '',
-    *table(['claim', 'generator steps', 'seconds a step', 'hours on two cores', 'command'], rows),
+    *table(['claim', 'command'], commands), '</details>', '',
   ]  # fmt: skip
 
 
@@ -283,7 +411,8 @@ def published_section(rows: List[common.Json], measured: Dict[str, List[common.J
     note = '' if row['value'] is None else row['note']
     cells = [row['system'], _value(row), _conditions(row), row['source'], note]
     theirs.setdefault((row['metric'], row['dataset']), []).append(cells)
-  lines = []
+  tables: List[str] = []
+  named: List[str] = []
   for (metric, dataset), found in theirs.items():
     ours = [
       ['**%s**' % row['system'], '**%s**' % _value(row), _conditions(row), 'experiments.' + name, row['note']]
@@ -292,12 +421,14 @@ def published_section(rows: List[common.Json], measured: Dict[str, List[common.J
       if (row['metric'], row['dataset']) == (metric, dataset)
     ]
     if ours:
-      lines += ['<details><summary>%s, %s</summary>' % (metric.replace('_', ' '), dataset.replace('_', ' ')), '']
-      lines += table(['system', 'value', 'conditions', 'source', 'note'], found + ours) + ['</details>', '']
+      tables += ['**%s, %s**' % (metric.replace('_', ' '), dataset.replace('_', ' ')), '']
+      tables += table(['system', 'value', 'conditions', 'source', 'note'], found + ours)
+      named.append(metric.replace('_', ' '))
   return [
     '## Published values', '',
     'Beside those measured here (in bold), of the same metric and data; they compare only where the conditions are the '
-    'same too. `evaluate.py --published` shows the others beside a run of the same data.', '', *lines,
+    'same too. `evaluate.py --published` shows the others beside a run of the same data.', '',
+    '<details><summary>%s</summary>' % ', '.join(dict.fromkeys(named)), '', *tables, '</details>', '',
   ]  # fmt: skip
 
 
@@ -329,7 +460,8 @@ def report(
       if not result['quick']:
         measured[name] = result['numbers'].get('rows', [])
     shown = relative if result is not None and os.path.exists(picture) else None
-    sections += section(number, name, about, theirs, result, script_of(name), shown, relative[:-3] + 'json')
+    width = shown_width(picture) if shown else MOST_WIDTH
+    sections += section(number, name, about, theirs, result, script_of(name), shown, relative[:-3] + 'json', width)
   totals = ', '.join('%d %s' % pair for pair in zip(counted, common.VERDICTS))
   lines = [
     '# Results', '',

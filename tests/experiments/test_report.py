@@ -6,6 +6,7 @@ import re
 import subprocess
 
 import pytest
+from PIL import Image
 
 from experiments import common, report
 from tests.helpers import processes
@@ -119,8 +120,8 @@ def test_report(results, tmp_path):
   first = section_of(text, '## 1. The first')
   assert '<a href="results/first.png"><img align="left" src="results/first.png" alt="Of first" ' in first
   assert '`python -m experiments.first`, 10 min; [numbers](results/first.json)' in first
-  assert '| 1 | a \\| b | 2.5 | x is 2 ... | **reproduced** |' in first
-  assert '| 1 | x is 2<br>y is 3 |' in first  # folded
+  assert '| 1 | a \\| b | x is 2<br>y is 3 | **reproduced** |' in first
+  assert '| 1 | a \\| b | 2.5 | x is 2<br>y is 3 |' in first  # folded, with what was published
   assert first.count('| **contradicted** |') == 1 and '\n1. Nobody, 1: x > 1\n2. Nobody, 1: x > 1\n3. ' in first
   for line in ('| source | on a hill |', '| rate | 0.1235 |', '| steps | 20,000 |', '| machine | a loom |'):
     assert line in first
@@ -128,7 +129,7 @@ def test_report(results, tmp_path):
   assert section_of(text, '## 2. The second').split('\n')[2] == 'Not run. `python -m experiments.second` runs it.'
   third = section_of(text, '## 3. The third')
   assert 'only with its quick settings' in third and '.png' not in third
-  assert '| **undecided**: too short |' in third
+  assert 'Undecided 1: too short.' in third and '| **undecided** |' in third
   published_ = section_of(text, '## Published values')
   assert '| theirs | 3.142 +- 0.25 | samples 7 | Map |  |' in published_
   assert '| **ours** | **2.718** | samples 5 | experiments.first |  |' in published_
@@ -147,6 +148,25 @@ def test_report_of_the_project(tmp_path):
   assert first.count('\n| ') == len(report.HEADLINES) + 2
   anchors = {report.anchor(heading) for heading in re.findall(r'^## (.*)$', text, re.M)}
   assert set(re.findall(r'\(#(.*?)\)', first)) <= anchors
+
+
+def test_every_claim_has_its_line():
+  """What is shown of a claim outside of the fold is found in what was measured, or is left to `expanded`."""
+  for name, _, _ in report.EXPERIMENTS:
+    claims = report.read(os.path.join(processes.ROOT, 'results'), name)['claims']
+    assert len(report.SHORT[name]) == len(claims), name
+    for (words, pattern, shown), claim in zip(report.SHORT[name], claims):
+      assert re.search(pattern, claim['measured']), (name, words)
+      line = words + report.expanded(pattern, shown, claim['measured'])
+      assert len(line) <= 85 and '<br>' not in line, (name, line)
+
+
+def test_a_picture_is_shown_within_bounds(tmp_path):
+  for size, width in (((4200, 2350), 420), ((1000, 1000), report.MOST_HEIGHT), ((8400, 100), 420)):
+    Image.new('L', size).save(str(tmp_path / 'x.png'))
+    assert report.shown_width(str(tmp_path / 'x.png')) == width
+  (tmp_path / 'x.png').write_bytes(b'')
+  assert report.shown_width(str(tmp_path / 'x.png')) == report.MOST_WIDTH
 
 
 def test_verdicts_are_those_of_the_rules():
