@@ -9,6 +9,7 @@ import pytest
 
 from tests.helpers.processes import ROOT
 from tools import flags
+from wgan_tf1 import presets
 
 DOCUMENTS = ['README.md', 'BUILD.md', 'CONTRIBUTING.md', 'RESULTS.md'] + [
   os.path.relpath(path, ROOT) for path in sorted(glob.glob(ROOT + '/docs/*.md'))
@@ -187,3 +188,15 @@ def test_what_exists_is_not_reported():
 `losses.py`, `networks/blog.py`, `RUN_DIR/curve.png`.
 """
   assert problems('PAGE.md', good) == []
+
+
+def test_every_picture_is_shown():
+  pictures = {os.path.basename(path) for form in ('png', 'webp') for path in glob.glob(ROOT + '/docs/*.' + form)}
+  shown = set(re.findall(r'([\w-]+\.(?:png|webp))', ' '.join(map(read, DOCUMENTS))))
+  assert pictures <= shown
+
+
+def test_every_preset_has_its_cost():
+  table = read('docs/presets.md').split('## ')[1]
+  assert re.findall(r'^\| `(\S+)`  ?', table, re.M) == list(presets.PRESETS)
+  assert all(row.count('|') == 5 for row in table.splitlines() if row.startswith('|'))
