@@ -294,7 +294,7 @@ def _draw_far(top, bottom, numbers):
 
 def plot(numbers: common.Json) -> Any:
   """Draws W above JS and KL: lines on the left, Gaussians in the middle, and exact curves far out on the right."""
-  figure = common.figure(8, 6.4)
+  figure = common.figure(11, 6)
   axes = figure.subplots(2, 3)
   for column, kind in enumerate(('lines', 'gaussians')):
     _draw_estimates(axes[0, column], numbers, kind)

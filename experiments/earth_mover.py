@@ -158,7 +158,7 @@ def _draw_plan(axes, plan, row):
     axes.plot(0, i, 'o', color='C2')
     axes.plot(distance, i, 'o', color='C3')
   axes.set(xlim=(-0.3, distance + 0.3), ylim=(-0.35, 2.35), xlabel='position', yticks=[0, 1, 2])
-  axes.set_title('plan %s: cost %.3g' % (', '.join(map(''.join, zip('abc', plan))), row['plans'][plan]), fontsize=10)
+  axes.set_title('plan %s: cost %.3g' % (', '.join(map(''.join, zip('abc', plan))), row['plans'][plan]), fontsize=8)
 
 
 def _draw_costs(axes, numbers):
@@ -207,17 +207,17 @@ def _draw_random(axes, example):
 
 def plot(numbers: common.Json) -> Any:
   """Draws the two plans and their costs, the moves, and the area."""
-  figure = common.figure(8, 8)
-  grid = figure.add_gridspec(3, 12, hspace=0.55, wspace=3, left=0.08, right=0.97, top=0.95, bottom=0.07)
+  figure = common.figure(12, 6)
+  grid = figure.add_gridspec(2, 20, hspace=0.5, wspace=4, left=0.05, right=0.98, top=0.93, bottom=0.1)
   rows, example = numbers['three_points'], numbers['histograms']['mixed']
   for i, plan in enumerate(('ABC', 'BCA')):
     row = next((row for row in rows if row['distance'] == 1), rows[-1])
     _draw_plan(figure.add_subplot(grid[0, 3 * i : 3 * i + 3]), plan, row)
-  _draw_costs(figure.add_subplot(grid[0, 7:]), numbers)
+  _draw_costs(figure.add_subplot(grid[0, 7:13]), numbers)
   for i, stage in enumerate(np.linspace(0, len(example['stages']) - 1, 4).round().astype(int)):
     _draw_stage(figure.add_subplot(grid[1, 3 * i : 3 * i + 3], ylabel='' if i else 'blocks'), example, stage)
-  _draw_area(figure.add_subplot(grid[2, :6]), example)
-  _draw_random(figure.add_subplot(grid[2, 7:]), example)
+  _draw_area(figure.add_subplot(grid[0, 14:]), example)
+  _draw_random(figure.add_subplot(grid[1, 14:]), example)
   return figure
 
 

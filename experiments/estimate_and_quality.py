@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import common, image_runs
+from experiments import common, image_runs, style
 
 TITLE = 'The Wasserstein estimate and the JS estimate beside the Frechet distance'
 
@@ -28,7 +28,7 @@ SETTINGS = {
     runs={'conv-gan': _RUNS['conv-gan'], 'mlp-gp': _RUNS['mlp-gp'], 'failing-clip': dict(_FAILING, width=32)},
   ),
 }  # fmt: skip
-_NAMES = {'conv': 'convolutional generator', 'mlp': 'MLP generator', 'failing': 'MLP generator and critic, high rate'}
+_NAMES = {'conv': 'convolutional generator', 'mlp': 'MLP generator', 'failing': 'both MLPs, high rate'}
 
 
 def analyse(found: common.Json, window: int, warm_up: int) -> common.Json:
@@ -169,24 +169,26 @@ REMARKS = (
 def plot(numbers: common.Json) -> Any:
   """Draws a panel for each run: the estimate on the left axis, the Frechet distance on the right one."""
   runs = numbers['runs']
-  rows = -(-len(runs) // 2)
-  figure = common.figure(9.0, 2.3 * rows + 0.6)
+  rows = -(-len(runs) // 4)
+  figure = common.figure(14.0, 2.7 * rows + 0.6)
   for i, (key, found) in enumerate(runs.items()):
     generator, variant = key.split('-')
-    axes = figure.add_subplot(rows, 2, i + 1)
-    axes.plot(np.arange(1, len(found['filtered']) + 1), found['filtered'], color='tab:blue')
+    axes = figure.add_subplot(rows, min(4, len(runs)), i + 1)
+    axes.plot(np.arange(1, len(found['filtered']) + 1), found['filtered'], color=style.COLORS[variant])
     axes.axvspan(0, numbers['warm_up'], color='0.93', zorder=0)
     estimate = 'JS estimate (nats)' if variant == 'gan' else 'Wasserstein estimate'
-    axes.set_ylabel(estimate, color='tab:blue', fontsize=8)
+    axes.set_ylabel(estimate, color=style.COLORS[variant], fontsize=9)
     right = axes.twinx()
-    right.plot(found['steps'], found['fid'], color='tab:orange', marker='o', markersize=2.5)
-    right.set_ylabel('Frechet distance', color='tab:orange', fontsize=8)
+    right.plot(found['steps'], found['fid'], color='black', marker='o', markersize=2.5, linewidth=1)
+    right.set_ylabel('Frechet distance', fontsize=9)
     right.set_ylim(0, None)
-    correlation = '-' if found['correlation'] is None else '%.2f' % found['correlation']
-    axes.set_title('%s, %s: correlation %s' % (_NAMES[generator], variant, correlation), fontsize=8)
-    axes.set_xlabel('generator updates (grey: before the correlation begins)', fontsize=8)
+    correlation = 'none' if found['correlation'] is None else '%.2f' % found['correlation']
+    axes.set_title('%s, %s: correlation %s' % (_NAMES[generator], variant, correlation), fontsize=9)
+    axes.set_xlabel('generator updates', fontsize=9)
     for side in (axes, right):
       side.tick_params(labelsize=7)
+      side.spines['top'].set_visible(False)
+  figure.suptitle('The correlation is of what is right of the grey', fontsize=10)
   figure.tight_layout()
   return figure
 

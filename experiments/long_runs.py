@@ -137,7 +137,7 @@ def plot(numbers: common.Json) -> Any:
     'earth_movers_distance': "earth mover's distance, pixels",
     'inception_score': 'score by the small classifier',
   }
-  figure = common.figure(8.0, 6.0)
+  figure = common.figure(10.0, 5.4)
   for axes, (metric, label) in zip(figure.subplots(2, 2).flat, shown.items()):
     for variant in VARIANTS:
       if metric in numbers[variant]:

@@ -168,11 +168,12 @@ REMARKS = (
 
 def plot(numbers: common.Json) -> Any:
   """Of each mixture: modes and shares over the steps, mean and range of the seeds; and seed 0's last samples."""
-  height = 0.5 + 4.8 * len(numbers['runs'])
-  figure = common.figure(8.0, height)
-  grid = figure.add_gridspec(2 * len(numbers['runs']), 6, height_ratios=[1, 1.1] * len(numbers['runs']))
+  rows = len(numbers['runs'])
+  height = 0.5 + 2.9 * rows
+  figure = common.figure(14.0, height)
+  grid = figure.add_gridspec(rows, 5, width_ratios=[1.2, 1.2, 1, 1, 1])
   for row, (dataset, variants) in enumerate(numbers['runs'].items()):
-    left, right = figure.add_subplot(grid[2 * row, :3]), figure.add_subplot(grid[2 * row, 3:])
+    left, right = figure.add_subplot(grid[row, 0]), figure.add_subplot(grid[row, 1])
     for i, (variant, seeds) in enumerate(variants.items()):
       looks = len(seeds[0]['modes'])
       steps = np.arange(1, looks + 1) * numbers['generator_steps'] / looks
@@ -182,7 +183,7 @@ def plot(numbers: common.Json) -> Any:
         panel.fill_between(
           steps, values.min(axis=0), values.max(axis=0), color=style.COLORS[variant], alpha=0.15, linewidth=0
         )
-      panel = figure.add_subplot(grid[2 * row + 1, 2 * i : 2 * i + 2])
+      panel = figure.add_subplot(grid[row, 2 + i])
       panel.plot(*np.transpose(seeds[0]['samples']), '.', markersize=2, color=style.COLORS[variant])
       panel.plot(*toys.mode_centres(dataset).T, '+', color='black', markersize=5, markeredgewidth=0.7)
       panel.set(xlim=(-2, 2), ylim=(-2, 2), aspect='equal', xticks=[-1, 0, 1], yticks=[-1, 0, 1])

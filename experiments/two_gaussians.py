@@ -178,18 +178,18 @@ REMARKS = (
 
 
 def plot(numbers: common.Json) -> Any:
-  """Draws the densities and every function above, and their slopes below, on a logarithmic axis."""
-  figure = common.figure(8, 7)
-  top, bottom = figure.subplots(2, 1, sharex=True)
+  """Draws the densities and every function on the left, and on the right their slopes, on a logarithmic axis."""
+  figure = common.figure(12, 5.6)
+  left, right = figure.subplots(1, 2)
   axis = np.array(numbers['axis'])
 
   def draw_both(values, slopes, label, *style, **kwargs):
     if values is not None:
-      top.plot(axis, values, *style, label=label, **kwargs)
-    bottom.plot(axis, np.maximum(np.abs(slopes), 1e-300), *style, label=label, **kwargs)
+      left.plot(axis, values, *style, label=label, **kwargs)
+    right.plot(axis, np.maximum(np.abs(slopes), 1e-300), *style, label=label, **kwargs)
 
   for density, color, label in zip(numbers['densities'], (style.COLORS['real'], 'C4'), ('real', 'fake')):
-    top.fill_between(axis, density, color=color, alpha=0.2, lw=0, label='density, ' + label)
+    left.fill_between(axis, density, color=color, alpha=0.2, lw=0, label='density, ' + label)
   first = {variant: found[0] for variant, found in numbers['trained'].items()}
   draw_both(numbers['optimal'], numbers['optimal_slopes'], 'D, optimal', ':', color=style.COLORS['gan'])
   logits, slopes = (np.array(first['gan'][name]) for name in ('values', 'slopes'))
@@ -202,10 +202,10 @@ def plot(numbers: common.Json) -> Any:
     factor = 1.0 if variant == 'gp' else numbers['wasserstein'] / max(abs(first[variant]['estimate']), 1e-30)
     label += '' if factor == 1 else ' x %.3g' % factor
     draw_both(factor * (values - np.interp(0, axis, values)), factor * slopes, label, color=style.COLORS[variant])
-  top.set(ylabel='value', ylim=(-5, 5))
-  top.legend(fontsize=8, ncol=2, loc='lower left')
-  bottom.set(xlabel='x', ylabel='magnitude of the slope', yscale='log', ylim=(1e-8, 1e3))
-  bottom.legend(fontsize=8, ncol=3, loc='upper center')
+  left.set(xlabel='x', ylabel='value', ylim=(-5, 5))
+  left.legend(fontsize=8, ncol=2, loc='lower left')
+  right.set(xlabel='x', ylabel='magnitude of the slope', yscale='log', ylim=(1e-8, 1e3))
+  right.legend(fontsize=8, ncol=3, loc='upper center')
   figure.tight_layout()
   return figure
 

@@ -31,7 +31,7 @@ SETTINGS = {
     runs=['batch-norm/clip', 'constant/gp', 'mlp/gan'],
   ),
 }  # fmt: skip
-_NAMES = {'batch-norm': 'DCGAN-like, batch norm', 'constant': 'constant filters, no norm', 'mlp': 'MLP, no norm'}
+_NAMES = {'batch-norm': 'DCGAN-like,\nbatch norm', 'constant': 'constant filters,\nno norm', 'mlp': 'MLP,\nno norm'}
 
 
 def works(found: common.Json, least: common.Json) -> bool:
@@ -146,13 +146,13 @@ def plot(numbers: common.Json) -> Any:
   runs, floor = numbers['runs'], numbers['protocol']['training_images']
   generators = list(dict.fromkeys(key.split('/')[0] for key in runs))
   variants = list(dict.fromkeys(key.split('/')[1] for key in runs))
-  figure = common.figure(8.0, 6.6)
+  figure = common.figure(13.0, 4.6)
   panels = (
     ('fid', 'Frechet distance', floor['fid'], 'training images'),
     ('coverage', 'classes among samples', 10, 'all'),
     ('entropy', 'class entropy (nats)', math.log(10), 'log 10'),
   )
-  for axes, (name, label, line, line_label) in zip(figure.subplots(3, 1), panels):
+  for axes, (name, label, line, line_label) in zip(figure.subplots(1, 3), panels):
     for i, variant in enumerate(variants):
       values = [[found[name][-1] for found in runs.get('%s/%s' % (g, variant), [])] for g in generators]
       places = np.arange(len(generators)) + (i - (len(variants) - 1) / 2) * 0.25
@@ -160,11 +160,11 @@ def plot(numbers: common.Json) -> Any:
       axes.bar(places, means, 0.23, label=label_of, color=style.COLORS[variant], alpha=0.7)
       for place, of_seeds in zip(places, values):
         axes.plot([place] * len(of_seeds), of_seeds, 'k.', markersize=4)
-    axes.axhline(line, color='0.4', linestyle=':', linewidth=1, label=line_label)
+    axes.axhline(line, color='0.4', linestyle=':', linewidth=1)
     axes.set(xticks=range(len(generators)), xticklabels=[_NAMES[g] for g in generators], ylabel=label)
-    axes.legend(fontsize=8, loc='center left', bbox_to_anchor=(1.0, 0.5))
-  figure.tight_layout()
-  return figure
+    axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
+    axes.text(len(generators) - 0.5, line, line_label, fontsize=8, color='0.4', ha='right', va='bottom')
+  return common.with_legend(figure, axes, len(variants))
 
 
 if __name__ == '__main__':
