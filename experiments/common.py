@@ -55,7 +55,7 @@ class Claim(NamedTuple):
   holds: Callable[[Json], Any]  # numbers -> True, False, or None where they cannot tell
   measured: Callable[[Json], str]  # numbers -> what was found, in a few words
   published: str = 'no number'  # the number that the source prints, if it prints one
-  exact: bool = False  # whether it is computed without training, so that LIMITS do not matter
+  exact: bool = False  # whether longer training cannot change it: it needs none, or is of the graph alone
 
 
 class Run(NamedTuple):

@@ -71,7 +71,7 @@ HEADLINES = [
   ('Optimal discriminator: no slope', 'WGAN fig. 2', 'two_gaussians', 0, r': (\S+),', r'\1 of its largest'),
   ('Optimal penalised critic: a slope', 'WGAN fig. 2', 'two_gaussians', 3, r': (\S+),', r'\1 of its largest'),
   ('Critics overfit small data sets', 'GP fig. 5b', 'overfitting', 0, r'(\d+ %) below', r'held out \1 lower'),
-  ("The MNIST post's clip comes last", 'MNIST post', 'clip_order', 0, r'after (\d+ of \d+)', r'in \1 steps'),
+  ("The MNIST post's clip comes last", 'MNIST post', 'clip_order', 0, r'after (\d+ of \d+)', r'not in \1 steps'),
   ('The order of the two is free', 'WGAN alg. 1', 'clip_order', 2, r'before: (\S+) ', r'distance times \1'),
   ('Momentum makes critics unstable', 'WGAN 3', 'momentum', 2, r'Adam 0.9 (\d+).*RMSProp (\d+)',
    r'Adam \1, RMSProp \2'),
