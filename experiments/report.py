@@ -367,7 +367,7 @@ def headlines(results: Dict[str, Tuple[str, common.Json]]) -> List[str]:
       here = expanded(pattern, shown, claim['measured'])
       link = '[%s](#%s)' % (heading.split('.')[0], anchor(heading))
       rows.append([words, source, here, '**%s**' % claim['verdict'], link])
-  return table(['claim', 'source', 'here', 'verdict', ''], rows) if rows else []
+  return table(['claim', 'published', 'here', 'verdict', ''], rows) if rows else []
 
 
 def gpu_section() -> List[str]:
@@ -470,7 +470,7 @@ def report(
     '[1704.00028](https://arxiv.org/abs/1704.00028).' % totals, '',
     'Each rule was written before its run. A rule that holds makes a claim **reproduced**. One that fails makes it '
     '**contradicted** if the run had three seeds and had stopped improving, or needed no training; otherwise it is '
-    '**undecided**, for the reason given.', '',
+    '**undecided**, for the reason given. What is published of the first claims are pictures, without a number.', '',
   ]  # fmt: skip
   lines += headlines(results) + gpu_section() + sections
   return '\n'.join(lines + published_section(published.rows() if rows is None else rows, measured))
