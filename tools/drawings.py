@@ -22,9 +22,10 @@ def png(picture: Any) -> bytes:
   return content.getvalue()
 
 
-def trimmed(content: bytes) -> bytes:
-  """Returns a picture, as PNG, without its white border."""
+def trimmed(content: bytes, top: int = 0) -> bytes:
+  """Returns a picture, as PNG, without its first rows of pixels, `top` of them, and then without its white border."""
   picture = Image.open(io.BytesIO(content)).convert('RGB')
+  picture = picture.crop((0, top, *picture.size))
   found = ImageChops.difference(picture, Image.new('RGB', picture.size, 'white')).getbbox()
   return png(picture.crop(found) if found else picture)
 

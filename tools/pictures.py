@@ -190,7 +190,8 @@ def _graph(runs_dir: str) -> bytes:
     page.rest()
     page.click("e.tagName === 'svg' && e.id === 'svg'")
     page.click('!e.children.length && /Fit to screen/.test(e.textContent)')
-    return drawings.trimmed(page.picture("e.tagName === 'svg' && e.id === 'svg'"))
+    # On the first rows is the shadow of TensorBoard's toolbar.
+    return drawings.trimmed(page.picture("e.tagName === 'svg' && e.id === 'svg'"), top=12)
 
   return _shot(runs_dir, '#graphs', prepare)
 

@@ -39,6 +39,8 @@ def test_the_white_border_is_cut_off():
   pixels[5:9, 10:20] = 7
   trimmed = _open(drawings.trimmed(drawings.png(Image.fromarray(pixels))))
   assert trimmed.size == (10, 4) and np.asarray(trimmed).max() == 7
+  pixels[0] = 9  # a shadow
+  assert _open(drawings.trimmed(drawings.png(Image.fromarray(pixels)), top=1)).size == (10, 4)
 
 
 def test_an_animation_has_a_frame_for_each_grid_of_the_run(tmp_path):
