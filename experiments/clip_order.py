@@ -195,6 +195,16 @@ CLAIMS = [
                partial(_gamma, 'fid', 1.25), partial(_said_ratios, ['no_gamma'])),
 ]  # fmt: skip
 
+# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
+SHORT = [
+  ('The clip waits for RMSProp', r'outside after (\d+ of \d+)', r'outside in \1 steps'),
+  ('Clipped after: always within bounds', r'after: \D*(\d+ of \d+).*?before: \D*(\d+ of \d+)',
+   r'after \1, before \2'),
+  ('The order is free', r'plain-before: (\S+) .*bn-before: (\S+)', r'distance times \1, batch norm \2'),
+  ('Gamma not clipped: a far higher loss', r'(\S+) times the estimate', r'estimate times \1'),
+  ('Gamma not clipped: worse samples', r'(\S+) times the Frechet distance', r'distance times \1'),
+]  # fmt: skip
+
 LIMITS = 'two seeds, too short'
 FINDING = (
   "In the MNIST post's graph the clip and RMSProp race, and weights are out of bounds after every update; with the "

@@ -217,6 +217,18 @@ CLAIMS = [
                partial(_levels_off, 'kullback_leibler'), _said_kl, exact=True),
 ]  # fmt: skip
 
+# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
+SHORT = [
+  ('Lines: W alone is their distance', r'at [^;]*$', r'\g<0>'),
+  ('Lines: clipped, W times a factor', r'correlation \S+', r'\g<0>'),
+  ('Lines: penalised, the same', r'correlation \S+', r'\g<0>'),
+  ('Gaussians: clipped, W times a factor', r'correlation \S+', r'\g<0>'),
+  ('Gaussians: penalised, the same', r'correlation \S+', r'\g<0>'),
+  ('Lines: a discriminator finds JS at log 2', r'^(\S+ at 0), .*, (\S+ at \S+)$', r'\1, \2'),
+  ('Gaussians: JS levels off', r'last slope \S+ of the largest', r'\g<0>'),
+  ('Gaussians: KL levels off, later', r'last slope \S+ of the largest', r'\g<0>'),
+]  # fmt: skip
+
 LIMITS = 'one seed'
 FINDING = (
   "The penalised critic's estimate is the distance itself, between lines and between Gaussians; the clipped one's "

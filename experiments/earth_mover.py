@@ -137,6 +137,17 @@ CLAIMS = [
                lambda n: 'largest difference %.0e over %d pairs' % (_worst_pair(n), len(n['pairs']))),
 ]  # fmt: skip
 
+# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
+_STEPS = r'best plan (\S+), random plans (\S+) to (\S+),', r'best plan \1 steps, random \2 to \3'
+SHORT = [
+  ('Plan ABC costs least of all', r'at (\S+): ABC (\S+), BCA (\S+), best of all \S+$',
+   r'at \1: ABC \2, BCA \3'),
+  ('Without overlap JS is log 2, W is not', r'JS from (\S+) to \1 nats; (.*)', r'JS \1 nats, \2'),
+  ('A clumsy way costs more: no overlap', *_STEPS),
+  ('The same, bins among each other', *_STEPS),
+  ('W1 is the area between the CDFs', 'largest difference [^ ]+', r'\g<0>'),
+]  # fmt: skip
+
 FINDING = (
   "Every number of the posts' examples comes out by linear programming. On histograms that do not overlap, a clumsy "
   'way costs no more than the best, which the claim did not foresee.'

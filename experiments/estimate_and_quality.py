@@ -149,6 +149,18 @@ CLAIMS = [
                _fails_visibly, _measured_failure),
 ]  # fmt: skip
 
+# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
+_RANK = r'rank (correlation \S+); Frechet distance from (\S+) to (\S+)', r'\1, distance \2 to \3'
+SHORT = [
+  ('clip, convolutional: follows quality', *_RANK),
+  ('clip, MLP: follows quality', *_RANK),
+  ('gp, convolutional: follows quality', *_RANK),
+  ('gp, MLP: follows quality', *_RANK),
+  ('gan, convolutional: does not follow', *_RANK),
+  ('gan, MLP: does not follow', *_RANK),
+  ('failing, both MLPs: does not fall', r'ends at (\d+ %).*distance at (\d+ %)', r'ends at \1, the distance at \2'),
+]  # fmt: skip
+
 LIMITS = 'one seed, too short'
 FINDING = (
   'Three of four Wasserstein estimates fall with the Frechet distance; the penalised one of the convolutional '

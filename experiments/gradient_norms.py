@@ -186,6 +186,16 @@ CLAIMS = [
                'the penalty at most 0.1 at both together', _two_bounds, _said_shares),
 ]  # fmt: skip
 
+# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
+SHORT = [
+  ('Clipped gradients grow or decay', r'times (\S+) .*?times (\S+) .*?times (\S+) .*?times (\S+)',
+   r'a layer: clip \1, \2, \3, penalty \4'),
+  ('With the penalty they do not', r'c = 0.1 (\S+), .*c = 0.001 (\S+), penalty (\S+)',
+   r'clip \1 to \2, penalty \3'),
+  ('Clipping puts weights at bounds', r'c = 0.01: (\S+) and (\S+) .*penalty: (\S+) and (\S+)',
+   r'c = 0.01: \1, \2, penalty: \3, \4'),
+]  # fmt: skip
+
 LIMITS = 'one seed'
 FINDING = (
   'Over twelve layers the gradient of a clipped critic shrinks or grows by four orders of magnitude or more, and by '

@@ -111,6 +111,14 @@ CLAIMS = [
                _penalty_is_better, partial(_said_last, 'frechet_distance', '%.1f')),
 ]  # fmt: skip
 
+# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
+SHORT = [
+  ('Penalty: the estimate follows quality', '.*', r'\g<0>'),
+  ('Clipping: the estimate follows quality', '.*', r'\g<0>'),
+  ('No mode collapse', '.*', r'\g<0>'),
+  ('The penalty gives better samples', r'clip (\S+), gp (\S+)', r'Frechet distance: clip \1, gp \2'),
+]  # fmt: skip
+
 LIMITS = 'one seed'
 FINDING = (
   'With the penalty the estimate falls with the Frechet distance, to 9.1 after 3,000 steps; with clipping the '

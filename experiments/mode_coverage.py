@@ -152,6 +152,14 @@ CLAIMS = [
                _penalty_better, partial(_said, 'shares', 100, '%')),
 ]  # fmt: skip
 
+# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
+_MODES = r'8: clip (.+?)\+.*?gp (.+?)\+.*?gan (.+?)\+.*25: clip (.+?)\+.*?gp (.+?)\+.*?gan (.+?)\+'
+SHORT = [
+  ('No mode collapse: clip, gp', _MODES, r'ring \1, \2 of 8, grid \4, \5 of 25'),
+  ('More than a GAN: clip, gp, gan', _MODES, r'ring \1, \2, \3, grid \4, \5, \6'),
+  ('The penalty is better: clip, gp', _MODES, r'ring \1, \2 %, grid \4, \5 %'),
+]  # fmt: skip
+
 LIMITS = 'too short'
 FINDING = (
   'After 2,000 steps none of the three has reached all modes of the grid, and few samples are of high quality. The '

@@ -116,6 +116,13 @@ CLAIMS = [
                _parts_ways, partial(_measured, 'gp')),
 ]  # fmt: skip
 
+# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
+SHORT = [
+  ('Penalty: training and held-out estimates part', r'(\d+ %) below', r'held out \1 lower'),
+  ('Clipping: they part too', r'no positive training estimate', r'\g<0>'),
+  ('Penalty: training rises, held out falls', r'training (\S+), validation (\S+)$', r'trends \1 and \2'),
+]  # fmt: skip
+
 LIMITS = 'the clipped critic dies'
 FINDING = (
   'On 1,000 images the penalised critic overfits as in the paper: its training estimate rises while the held-out '

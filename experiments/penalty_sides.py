@@ -91,6 +91,11 @@ def measure(settings: common.Json, run: common.Run) -> common.Json:
   return dict(runs=runs, floor=floor)
 
 
+# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
+SHORT = [
+  ('One side: no significant difference', r'p (\S+); one-sided over two-sided (.*)', r'W times \2, p \1'),
+]  # fmt: skip
+
 LIMITS = 'too short'
 FINDING = (
   'On the toys a one-sided penalty of weight 10 brings the samples six times nearer to the data than a two-sided '

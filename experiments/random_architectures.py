@@ -215,6 +215,14 @@ CLAIMS = [
                _RULE + 'larger with WGAN-GP than with clipping.', partial(_more, 'gp', 'clip'), _measured),
 ]  # fmt: skip
 
+# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
+SHORT = [
+  ('WGAN-GP trains more than the GAN', r'of (\d+) \D+ GAN (\d+), .*WGAN-GP (\d+)', r'of \1: WGAN-GP \3, GAN \2'),
+  ('Hardly any trains by GAN alone', r'^\d+ of \d+', r'\g<0>'),
+  ('WGAN-GP trains what clipping does not', r'of (\d+) .* WGAN (\d+), WGAN-GP (\d+)',
+   r'of \1: WGAN-GP \3, WGAN \2'),
+]  # fmt: skip
+
 LIMITS = 'one seed, too short'
 FINDING = (
   'Of ten random architectures, the penalty trains five to a score of 2, the GAN and clipping two each. The order '

@@ -54,6 +54,7 @@ EXPERIMENTS = [
 ]  # fmt: skip
 
 NO_NUMBER = 'no number'
+UNKNOWN = '(?!)'  # matches nothing
 MOST_WIDTH, MOST_HEIGHT = 420, 235  # of a picture on the page, in pixels: it links to its file
 
 # The claims that matter most: words, source (GP is WGAN-GP), experiment, index of its claim; what is shown of what was
@@ -80,108 +81,6 @@ HEADLINES = [
   ('The penalty trains more networks', 'GP fig. 2', 'random_architectures', 2, r'WGAN (\d+), WGAN-GP (\d+)',
    r'of 10: \2, clip \1'),
 ]  # fmt: skip
-# What is not folded of each claim, so that it fits a line: words; what is shown of what was measured, as above.
-RANK = r'rank (correlation \S+); Frechet distance from (\S+) to (\S+)', r'\1, distance \2 to \3'
-SEEDS = r'^GAN works from (\d+ of \d+) .*; WGAN works from (\d+ of \d+)', r'GAN \1 seeds, WGAN \2'
-STEPS = r'best plan (\S+), random plans (\S+) to (\S+),', r'best plan \1 steps, random \2 to \3'
-LARGEST = r'.*: (.*)', r'\1 of largest'
-TOYS = r'25gaussians: clip 0.01 (\S+), clip 0.1 (\S+), penalty 0.1 (\S+), penalty 10 ([\d.e-]+)'
-MODES = r'8: clip (.+?)\+.*?gp (.+?)\+.*?gan (.+?)\+.*25: clip (.+?)\+.*?gp (.+?)\+.*?gan (.+?)\+'
-WHOLE = '.*', r'\g<0>'
-UNKNOWN = '(?!)', ''  # matches nothing
-SHORT: Dict[str, List[Tuple[str, str, str]]] = {
-  'earth_mover': [
-    ('Plan ABC costs least of all', r'at (\S+): ABC (\S+), BCA (\S+), best of all \S+$',
-     r'at \1: ABC \2, BCA \3'),
-    ('Without overlap JS is log 2, W is not', r'JS from (\S+) to \1 nats; (.*)', r'JS \1 nats, \2'),
-    ('A clumsy way costs more: no overlap', *STEPS),
-    ('The same, bins among each other', *STEPS),
-    ('W1 is the area between the CDFs', 'largest difference [^ ]+', r'\g<0>'),
-  ],
-  'distances': [
-    ('Lines: W alone is their distance', r'at [^;]*$', r'\g<0>'),
-    ('Lines: clipped, W times a factor', r'correlation \S+', r'\g<0>'),
-    ('Lines: penalised, the same', r'correlation \S+', r'\g<0>'),
-    ('Gaussians: clipped, W times a factor', r'correlation \S+', r'\g<0>'),
-    ('Gaussians: penalised, the same', r'correlation \S+', r'\g<0>'),
-    ('Lines: a discriminator finds JS at log 2', r'^(\S+ at 0), .*, (\S+ at \S+)$', r'\1, \2'),
-    ('Gaussians: JS levels off', r'last slope \S+ of the largest', r'\g<0>'),
-    ('Gaussians: KL levels off, later', r'last slope \S+ of the largest', r'\g<0>'),
-  ],
-  'two_gaussians': [
-    ('Discriminator: no slope at fakes', *LARGEST),
-    ('Clipped: a slope everywhere', *LARGEST),
-    ('Clipped: a linear function', *WHOLE),
-    ('Penalised: a slope everywhere', *LARGEST),
-    ('Penalised: a linear function', *WHOLE),
-  ],
-  'value_surfaces': [
-    ('Clipping misses higher moments', TOYS, r'grid: clip \1, \2, gp \3, \4'),
-    ('The penalty alone holds K near 1', TOYS, r'grid: clip \1, \2, gp \3, \4'),
-  ],
-  'gradient_norms': [
-    ('Clipped gradients grow or decay', r'times (\S+) .*?times (\S+) .*?times (\S+) .*?times (\S+)',
-     r'a layer: clip \1, \2, \3, penalty \4'),
-    ('With the penalty they do not', r'c = 0.1 (\S+), .*c = 0.001 (\S+), penalty (\S+)',
-     r'clip \1 to \2, penalty \3'),
-    ('Clipping puts weights at bounds', r'c = 0.01: (\S+) and (\S+) .*penalty: (\S+) and (\S+)',
-     r'c = 0.01: \1, \2, penalty: \3, \4'),
-  ],
-  'estimate_and_quality': [
-    ('clip, convolutional: follows quality', *RANK),
-    ('clip, MLP: follows quality', *RANK),
-    ('gp, convolutional: follows quality', *RANK),
-    ('gp, MLP: follows quality', *RANK),
-    ('gan, convolutional: does not follow', *RANK),
-    ('gan, MLP: does not follow', *RANK),
-    ('failing, both MLPs: does not fall', r'ends at (\d+ %).*distance at (\d+ %)', r'ends at \1, the distance at \2'),
-  ],
-  'without_batch_norm': [
-    ('With batch norm GAN and WGAN work', *SEEDS),
-    ('Constant filters: GAN fails, WGAN works', *SEEDS),
-    ('MLP: the GAN collapses, WGAN does not', *SEEDS),
-    ('The penalty trains all three', r'from (\d+ of \d+) .*from (\d+ of \d+) .*from (\d+ of \d+)',
-     r'seeds: \1, \2, \3'),
-  ],
-  'momentum': [
-    ('Negative cosine when unstable, only then', r'(unstable: \d+ of \d+) .*, (\d+ of \d+ others)', r'\1, \2'),
-    ('Negative cosines come from momentum', r'Adam 0.9 (\S+), .*RMSProp (\S+)', r'Adam 0.9 \1, RMSProp \2'),
-    ('More unstable steps than RMSProp', r'Adam 0.9 (\d+).*RMSProp (\d+)', r'Adam 0.9 \1, RMSProp \2'),
-  ],
-  'overfitting': [
-    ('Penalty: training and held-out estimates part', r'(\d+ %) below', r'held out \1 lower'),
-    ('Clipping: they part too', r'no positive training estimate', r'\g<0>'),
-    ('Penalty: training rises, held out falls', r'training (\S+), validation (\S+)$', r'trends \1 and \2'),
-  ],
-  'mode_coverage': [
-    ('No mode collapse: clip, gp', MODES, r'ring \1, \2 of 8, grid \4, \5 of 25'),
-    ('More than a GAN: clip, gp, gan', MODES, r'ring \1, \2, \3, grid \4, \5, \6'),
-    ('The penalty is better: clip, gp', MODES, r'ring \1, \2 %, grid \4, \5 %'),
-  ],
-  'clip_order': [
-    ('The clip waits for RMSProp', r'outside after (\d+ of \d+)', r'outside in \1 steps'),
-    ('Clipped after: always within bounds', r'after: \D*(\d+ of \d+).*?before: \D*(\d+ of \d+)',
-     r'after \1, before \2'),
-    ('The order is free', r'plain-before: (\S+) .*bn-before: (\S+)', r'distance times \1, batch norm \2'),
-    ('Gamma not clipped: a far higher loss', r'(\S+) times the estimate', r'estimate times \1'),
-    ('Gamma not clipped: worse samples', r'(\S+) times the Frechet distance', r'distance times \1'),
-  ],
-  'penalty_sides': [
-    ('One side: no significant difference', r'p (\S+); one-sided over two-sided (.*)', r'W times \2, p \1'),
-  ],
-  'random_architectures': [
-    ('WGAN-GP trains more than the GAN', r'of (\d+) \D+ GAN (\d+), .*WGAN-GP (\d+)', r'of \1: WGAN-GP \3, GAN \2'),
-    ('Hardly any trains by GAN alone', r'^\d+ of \d+', r'\g<0>'),
-    ('WGAN-GP trains what clipping does not', r'of (\d+) .* WGAN (\d+), WGAN-GP (\d+)',
-     r'of \1: WGAN-GP \3, WGAN \2'),
-  ],
-  'long_runs': [
-    ('Penalty: the estimate follows quality', *WHOLE),
-    ('Clipping: the estimate follows quality', *WHOLE),
-    ('No mode collapse', *WHOLE),
-    ('The penalty gives better samples', r'clip (\S+), gp (\S+)', r'Frechet distance: clip \1, gp \2'),
-  ],
-}  # fmt: skip
 # Claim, its source, generator steps there, seconds of a step on two cores without a GPU, command.
 NEEDS_GPU = [
   ('ResNet: inception score 7.86 on CIFAR-10', 'GP table 3', 100000, 6.83,
@@ -290,7 +189,7 @@ def section(
   claims = result['claims']
   links = '%s, %s' % (command, duration(result['seconds'])) + ('; [numbers](%s)' % numbers if numbers else '')
   lines += [links + '.' + _undecided(claims) + '<br clear="left">', '']
-  short = SHORT.get(name, [(claim['text'], *UNKNOWN) for claim in claims])
+  short = getattr(script, 'SHORT', [(claim['text'], UNKNOWN, '') for claim in claims])
   rows = [
     [i, words, expanded(pattern, shown, claim['measured']), '**%s**' % claim['verdict']]
     for i, ((words, pattern, shown), claim) in enumerate(zip(short, claims), 1)

@@ -163,6 +163,16 @@ CLAIMS = [
   *_claims_of_critic('gp', 'penalised', 'WGAN, figure 2, which has a clipped one'),
 ]  # fmt: skip
 
+# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
+_LARGEST = r'.*: (.*)', r'\1 of largest'
+SHORT = [
+  ('Discriminator: no slope at fakes', *_LARGEST),
+  ('Clipped: a slope everywhere', *_LARGEST),
+  ('Clipped: a linear function', '.*', r'\g<0>'),
+  ('Penalised: a slope everywhere', *_LARGEST),
+  ('Penalised: a linear function', '.*', r'\g<0>'),
+]  # fmt: skip
+
 FINDING = (
   'The optimal discriminator leaves the generated points no gradient; the penalised critic is a straight line. The '
   'clipped critic has a gradient everywhere, but a tenth as steep outside of the data as between them, and more '

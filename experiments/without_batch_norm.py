@@ -128,6 +128,16 @@ CLAIMS = [
          _all_work, 'batch-norm/gp', 'constant/gp', 'mlp/gp'),
 ]  # fmt: skip
 
+# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
+_SEEDS = r'^GAN works from (\d+ of \d+) .*; WGAN works from (\d+ of \d+)', r'GAN \1 seeds, WGAN \2'
+SHORT = [
+  ('With batch norm GAN and WGAN work', *_SEEDS),
+  ('Constant filters: GAN fails, WGAN works', *_SEEDS),
+  ('MLP: the GAN collapses, WGAN does not', *_SEEDS),
+  ('The penalty trains all three', r'from (\d+ of \d+) .*from (\d+ of \d+) .*from (\d+ of \d+)',
+   r'seeds: \1, \2, \3'),
+]  # fmt: skip
+
 LIMITS = 'two seeds, too short'
 FINDING = (
   'The gradient penalty trains the generator with constant filters, and so does the plain GAN; clipping has hardly '

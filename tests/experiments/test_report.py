@@ -154,8 +154,9 @@ def test_every_claim_has_its_line():
   """What is shown of a claim outside of the fold is found in what was measured, or is left to `expanded`."""
   for name, _, _ in report.EXPERIMENTS:
     claims = report.read(os.path.join(processes.ROOT, 'results'), name)['claims']
-    assert len(report.SHORT[name]) == len(claims), name
-    for (words, pattern, shown), claim in zip(report.SHORT[name], claims):
+    short = report.script_of(name).SHORT
+    assert len(short) == len(claims), name
+    for (words, pattern, shown), claim in zip(short, claims):
       assert re.search(pattern, claim['measured']), (name, words)
       line = words + report.expanded(pattern, shown, claim['measured'])
       assert len(line) <= 85 and '<br>' not in line, (name, line)
