@@ -17,15 +17,15 @@ from wgan_tf1.evaluation import metrics, published
 
 TITLE = 'Modes captured and share of high-quality samples, ring of 8 and grid of 25'
 
-# The learning rates were chosen on one run of the ring, seed 0: the presets' are for 100,000 steps at width 512. The
+# The rates of gp and gan were chosen on one run of the ring, seed 0; that of clip is the paper's, see REMARKS. The
 # toy presets differ only in their data set.
 _COMMON: common.Json = dict(
   preset='toy-8gaussians',
-  variants={'clip': dict(learning_rate=5e-4), 'gp': dict(learning_rate=1e-3), 'gan': dict(learning_rate=2e-4)},
+  variants={'clip': dict(learning_rate=5e-5), 'gp': dict(learning_rate=1e-3), 'gan': dict(learning_rate=2e-4)},
 )
 SETTINGS = {
-  'full': dict(_COMMON, datasets=['8gaussians', '25gaussians'], seeds=[0, 1, 2, 3, 4], width=64, generator_steps=2000,
-               looks=10, samples=2500),
+  'full': dict(_COMMON, datasets=['8gaussians', '25gaussians'], seeds=[0, 1, 2, 3, 4], width=128,
+               generator_steps=10000, looks=20, samples=2500),
   'quick': dict(_COMMON, datasets=['25gaussians'], seeds=[0, 1], width=8, generator_steps=4, looks=2, samples=200),
 }  # fmt: skip
 _NAMES = {'8gaussians': 'ring of 8', '25gaussians': 'grid of 25'}
@@ -160,17 +160,18 @@ SHORT = [
   ('The penalty is better: clip, gp', _MODES, r'ring \1, \2 %, grid \4, \5 %'),
 ]  # fmt: skip
 
-LIMITS = 'too short'
+LIMITS = 'clip still improves'
 FINDING = (
-  'After 2,000 steps none of the three has reached all modes of the grid, and few samples are of high quality. The '
-  'penalty has ten times the share of clipping on both mixtures.'
+  'After 10,000 steps the penalty has all eight modes of the ring from every seed, and 24 of 25 on the grid, more than '
+  'the GAN. Clipping is far behind, and still gains modes of the grid.'
 )
 REMARKS = (
-  'The plain GAN does not collapse on these toys, with three layers of 64 and Adam: it takes all eight modes from '
-  'every seed, more than the GANs of both tables. So there is nothing for the Wasserstein GANs to mend on the ring; '
-  'on the grid the penalty is ahead of it by a little. After 2,000 steps all three are far from done, as the low '
-  'shares of high-quality samples say: theirs and ours compare in protocol, not in training. The learning rates were '
-  'chosen from one run of the ring with seed 0, which is among the five.'
+  'With the penalty 74 % of the samples are of high quality on the ring and 58 % on the grid; in the last quarter it '
+  'gains no modes, but better samples. The plain GAN lacks a mode of the ring from two seeds of five, in the mean of the '
+  'last quarter too. The rate of clipping was chosen on seed 5, which is not among the five, by the modes of the last '
+  '3,000 steps: of 5e-5, 1e-4 and 2e-4 the first was best. At 5e-4 it had 6.8 and 15.2 modes, and on the grid the '
+  'critics of two seeds died: their samples no longer changed. The networks are a quarter as wide as those of '
+  'WGAN-GP; counts compare with the tables in protocol, not in training.'
 )
 
 
