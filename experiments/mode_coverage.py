@@ -167,8 +167,8 @@ FINDING = (
 )
 REMARKS = (
   'With the penalty 74 % of the samples are of high quality on the ring and 58 % on the grid; in the last quarter it '
-  'gains no modes, but better samples. The plain GAN lacks a mode of the ring from two seeds of five '
-  'throughout the last quarter. The rate of clipping was chosen on seed 5, which is not among the five, by the modes of the last '
+  'gains no modes, but better samples. The plain GAN lacks a mode of the ring from two seeds of five throughout the '
+  'last quarter. The rate of clipping was chosen on seed 5, which is not among the five, by the modes of the last '
   '3,000 steps: of 5e-5, 1e-4 and 2e-4 the first was best. At 5e-4 it had 6.8 and 15.2 modes, and on the grid the '
   'critics of two seeds died: their samples no longer changed. The networks are a quarter as wide as those of '
   'WGAN-GP; counts compare with the tables in protocol, not in training.'
