@@ -195,7 +195,6 @@ CLAIMS = [
                partial(_gamma, 'fid', 1.25), partial(_said_ratios, ['no_gamma'])),
 ]  # fmt: skip
 
-# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
 SHORT = [
   ('The clip waits for RMSProp', r'outside after (\d+ of \d+)', r'outside in \1 steps'),
   ('Clipped after: always within bounds', r'after: \D*(\d+ of \d+).*?before: \D*(\d+ of \d+)',

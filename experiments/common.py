@@ -5,6 +5,8 @@ An experiment is a module with
   TITLE      str, one line
   SETTINGS   {'full': dict, 'quick': dict}, JSON values: all that its numbers depend on
   CLAIMS     list of `Claim`: what a source says, and the rule that decides it, both older than the run
+  SHORT      for each claim, what RESULTS.md shows of it in one line: (words, regular expression on what was measured,
+             what its match becomes)
   measure    function (settings, run) -> numbers, a dict of JSON values; `run` is a `Run`
   plot       function (numbers) -> matplotlib Figure
   LIMITS     str, optional: why a run of these SETTINGS cannot contradict a claim, in five words: 'one seed, too short'

@@ -217,7 +217,6 @@ CLAIMS = [
                partial(_levels_off, 'kullback_leibler'), _said_kl, exact=True),
 ]  # fmt: skip
 
-# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
 SHORT = [
   ('Lines: W alone is their distance', r'at [^;]*$', r'\g<0>'),
   ('Lines: clipped, W times a factor', r'correlation \S+', r'\g<0>'),

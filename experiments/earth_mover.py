@@ -137,7 +137,6 @@ CLAIMS = [
                lambda n: 'largest difference %.0e over %d pairs' % (_worst_pair(n), len(n['pairs']))),
 ]  # fmt: skip
 
-# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
 _STEPS = r'best plan (\S+), random plans (\S+) to (\S+),', r'best plan \1 steps, random \2 to \3'
 SHORT = [
   ('Plan ABC costs least of all', r'at (\S+): ABC (\S+), BCA (\S+), best of all \S+$',

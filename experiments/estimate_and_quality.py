@@ -149,7 +149,6 @@ CLAIMS = [
                _fails_visibly, _measured_failure),
 ]  # fmt: skip
 
-# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
 _RANK = r'rank (correlation \S+); Frechet distance from (\S+) to (\S+)', r'\1, distance \2 to \3'
 SHORT = [
   ('clip, convolutional: follows quality', *_RANK),

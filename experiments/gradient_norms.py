@@ -186,7 +186,6 @@ CLAIMS = [
                'the penalty at most 0.1 at both together', _two_bounds, _said_shares),
 ]  # fmt: skip
 
-# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
 SHORT = [
   ('Clipped gradients grow or decay', r'times (\S+) .*?times (\S+) .*?times (\S+) .*?times (\S+)',
    r'a layer: clip \1, \2, \3, penalty \4'),

@@ -111,7 +111,6 @@ CLAIMS = [
                _penalty_is_better, partial(_said_last, 'frechet_distance', '%.1f')),
 ]  # fmt: skip
 
-# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
 SHORT = [
   ('Penalty: the estimate follows quality', '.*', r'\g<0>'),
   ('Clipping: the estimate follows quality', '.*', r'\g<0>'),

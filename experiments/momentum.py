@@ -161,7 +161,6 @@ CLAIMS = [
                % FEW, _more_than_rmsprop, partial(_said, 'unstable generator steps: ', _unstable_steps, '%d')),
 ]  # fmt: skip
 
-# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
 SHORT = [
   ('Negative cosine when unstable, only then', r'(unstable: \d+ of \d+) .*, (\d+ of \d+ others)', r'\1, \2'),
   ('Negative cosines come from momentum', r'Adam 0.9 (\S+), .*RMSProp (\S+)', r'Adam 0.9 \1, RMSProp \2'),

@@ -116,7 +116,6 @@ CLAIMS = [
                _parts_ways, partial(_measured, 'gp')),
 ]  # fmt: skip
 
-# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
 SHORT = [
   ('Penalty: training and held-out estimates part', r'(\d+ %) below', r'held out \1 lower'),
   ('Clipping: they part too', r'no positive training estimate', r'\g<0>'),

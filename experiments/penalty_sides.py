@@ -91,7 +91,6 @@ def measure(settings: common.Json, run: common.Run) -> common.Json:
   return dict(runs=runs, floor=floor)
 
 
-# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
 SHORT = [
   ('One side: no significant difference', r'p (\S+); one-sided over two-sided (.*)', r'W times \2, p \1'),
 ]  # fmt: skip

@@ -215,7 +215,6 @@ CLAIMS = [
                _RULE + 'larger with WGAN-GP than with clipping.', partial(_more, 'gp', 'clip'), _measured),
 ]  # fmt: skip
 
-# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
 SHORT = [
   ('WGAN-GP trains more than the GAN', r'of (\d+) \D+ GAN (\d+), .*WGAN-GP (\d+)', r'of \1: WGAN-GP \3, GAN \2'),
   ('Hardly any trains by GAN alone', r'^\d+ of \d+', r'\g<0>'),

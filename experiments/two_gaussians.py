@@ -163,7 +163,6 @@ CLAIMS = [
   *_claims_of_critic('gp', 'penalised', 'WGAN, figure 2, which has a clipped one'),
 ]  # fmt: skip
 
-# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
 _LARGEST = r'.*: (.*)', r'\1 of largest'
 SHORT = [
   ('Discriminator: no slope at fakes', *_LARGEST),

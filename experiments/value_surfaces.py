@@ -174,7 +174,6 @@ CLAIMS = [
                partial(_said, 'bare estimate over the exact W: ', '%.3g', lambda c, exact: c['estimate'] / exact)),
 ]  # fmt: skip
 
-# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
 _TOYS = r'25gaussians: clip 0.01 (\S+), clip 0.1 (\S+), penalty 0.1 (\S+), penalty 10 ([\d.e-]+)'
 SHORT = [
   ('Clipping misses higher moments', _TOYS, r'grid: clip \1, \2, gp \3, \4'),

@@ -128,7 +128,6 @@ CLAIMS = [
          _all_work, 'batch-norm/gp', 'constant/gp', 'mlp/gp'),
 ]  # fmt: skip
 
-# What RESULTS.md shows of each claim: words; of what was measured a regular expression, and what its match becomes.
 _SEEDS = r'^GAN works from (\d+ of \d+) .*; WGAN works from (\d+ of \d+)', r'GAN \1 seeds, WGAN \2'
 SHORT = [
   ('With batch norm GAN and WGAN work', *_SEEDS),
