@@ -12,6 +12,7 @@ import json
 import os
 import re
 import struct
+import textwrap
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from absl import flags
@@ -110,6 +111,17 @@ def _inner(value):
   return '(%s)' % said(value) if isinstance(value, dict) else said(value)
 
 
+def wrapped(lines: Sequence[str]) -> List[str]:
+  """Returns the lines with text and list items of at most 120 characters. Tables, headings and HTML stay whole."""
+  out: List[str] = []
+  for line in lines:
+    item = re.match(r'\d+\. ', line)
+    indent = ' ' * len(item.group()) if item else ''
+    fits = not line or line.startswith(('|', '#', '<'))
+    out += [line] if fits else textwrap.wrap(line, 120, subsequent_indent=indent, break_on_hyphens=False)
+  return out
+
+
 def duration(seconds: float) -> str:
   """Returns '12 s' or '34 min'."""
   return '%.0f s' % seconds if seconds < 120 else '%.0f min' % (seconds / 60)
@@ -188,7 +200,7 @@ def section(
     lines += [script.FINDING, '']
   claims = result['claims']
   links = '%s, %s' % (command, duration(result['seconds'])) + ('; [numbers](%s)' % numbers if numbers else '')
-  lines += [links + '.' + _undecided(claims) + '<br clear="left">', '']
+  lines += [links + '.' + _undecided(claims), '<br clear="left">', '']
   short = getattr(script, 'SHORT', [(claim['text'], UNKNOWN, '') for claim in claims])
   rows = [
     [i, words, expanded(pattern, shown, claim['measured']), '**%s**' % claim['verdict']]
@@ -372,7 +384,8 @@ def report(
     '**undecided**, for the reason given. What is published of the first claims are pictures, without a number.', '',
   ]  # fmt: skip
   lines += headlines(results) + gpu_section() + sections
-  return '\n'.join(lines + published_section(published.rows() if rows is None else rows, measured))
+  lines += published_section(published.rows() if rows is None else rows, measured)
+  return '\n'.join(wrapped(lines))
 
 
 def main() -> None:

@@ -223,6 +223,18 @@ def make_figures(tmp_path, script, *args):
   return subprocess.run(command, capture_output=True, text=True)
 
 
+def test_long_lines_are_wrapped_and_tables_are_not():
+  words = ' '.join(['word-%d' % i for i in range(60)])
+  lines = ['# ' + words, '', words, '', '12. ' + words, '', '| %s |' % words, '<summary>%s</summary>' % words, '']
+  wrapped = report.wrapped(lines)
+  assert ' '.join(' '.join(wrapped).split()) == ' '.join(' '.join(lines).split())  # no word is lost, none is cut
+  assert set(lines) - set(wrapped) == {words, '12. ' + words}
+  start = wrapped.index(next(line for line in wrapped if line.startswith('12. ')))
+  items = wrapped[start : wrapped.index('', start)]
+  assert len(items) > 2 and all(line.startswith('    word-') for line in items[1:])
+  assert all(len(line) <= 120 for line in wrapped if line and line not in lines)
+
+
 def test_make_figures_runs_them_in_the_order_of_the_report(tmp_path):
   done = make_figures(tmp_path, '')
   assert done.returncode == 0
