@@ -122,7 +122,7 @@ LIMITS = 'one seed'
 FINDING = (
   'With the penalty the estimate falls with the Frechet distance, to 9.1 after 3,000 steps; with clipping the '
   'samples reach 37.1. The clipped estimate of single steps does not follow; median-filtered it does, see '
-  'docs/estimates.md.'
+  'BUILD.md.'
 )
 REMARKS = (
   'With clipping the samples improve to the end, slowly, while the estimate falls in the first 500 steps and then '

@@ -114,7 +114,7 @@ def _inner(value):
 def wrapped(lines: Sequence[str]) -> List[str]:
   """Returns the lines with text and list items of at most 120 characters. Tables, headings and HTML stay whole."""
   out: List[str] = []
-  for line in lines:
+  for line in '\n'.join(lines).split('\n'):  # remarks have paragraphs
     item = re.match(r'\d+\. ', line)
     indent = ' ' * len(item.group()) if item else ''
     fits = not line or line.startswith(('|', '#', '<'))

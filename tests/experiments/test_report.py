@@ -233,6 +233,7 @@ def test_long_lines_are_wrapped_and_tables_are_not():
   items = wrapped[start : wrapped.index('', start)]
   assert len(items) > 2 and all(line.startswith('    word-') for line in items[1:])
   assert all(len(line) <= 120 for line in wrapped if line and line not in lines)
+  assert report.wrapped(['one\n\ntwo', '']) == ['one', '', 'two', '']
 
 
 def test_make_figures_runs_them_in_the_order_of_the_report(tmp_path):
