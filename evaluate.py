@@ -29,7 +29,7 @@ from absl import flags
 from wgan_tf1 import config as configs
 from wgan_tf1 import console, files
 from wgan_tf1.data import datasets
-from wgan_tf1.errors import UserError
+from wgan_tf1.errors import UserError, warn
 from wgan_tf1.evaluation import image_sets, published, references
 
 FLAGS = flags.FLAGS
@@ -184,6 +184,7 @@ def _score_samples() -> Tuple[Dict[str, Any], List[Any]]:
   samples = image_sets.read(FLAGS.samples, FLAGS.image_size)
   samples = samples[references.spread(len(samples), FLAGS.num_samples or len(samples))]
   dataset_name, image_fit, reference = FLAGS.dataset, None, FLAGS.reference
+  by_name = dataset_name is not None and reference in (None, *_SPLITS)
   if reference not in (None, *_SPLITS):
     others = image_sets.read(reference, FLAGS.image_size)
     some = others[references.spread(len(others), FLAGS.num_samples or len(others))]
@@ -196,17 +197,22 @@ def _score_samples() -> Tuple[Dict[str, Any], List[Any]]:
         raise UserError('%s is no run of images. Use --reference=FOLDER, or another --run_dir' % FLAGS.run_dir)
       dataset, dataset_name, image_fit = _dataset(config), config.dataset, config.image_fit
     else:
-      dataset = image_sets.of_dataset(dataset_name, FLAGS.data_dir or configs.make().data_dir)
+      dataset, image_fit = image_sets.of_dataset(dataset_name, FLAGS.data_dir or configs.make().data_dir), 'pad'
     name = 'dataset=' + dataset_name
     real = references.real_samples(dataset, len(samples), reference or references.chosen(dataset))
-  image_sets.check_alike(samples, real.reference, '--samples=' + FLAGS.samples, name)
+  size, own_size = samples.shape[1], real.reference.shape[1]
+  if not by_name:
+    image_sets.check_alike(samples, real.reference, '--samples=' + FLAGS.samples, name)
+  elif size != own_size:
+    how = 'padded' if size > own_size else 'shrunk'
+    warn('%s has images of %dx%d pixels. They are %s to %dx%d' % (name, own_size, own_size, how, size, size))
   channels = max(samples.shape[3], real.reference.shape[3])
   with console.quiet_tensorflow():
     from wgan_tf1.evaluation import classifiers, measures
   if FLAGS.train_classifier:
     _train_classifier(dataset_name, FLAGS.data_dir or configs.make().data_dir)
   measure = measures.of_image_sets(
-    references.in_channels(real, channels),
+    references.fitted(real, size, channels),
     _classifier(dataset_name),
     FLAGS.seed,
     {},

@@ -12,6 +12,7 @@ import evaluate
 from tests.helpers.processes import refused, run, run_here
 from wgan_tf1 import config as configs
 from wgan_tf1 import training
+from wgan_tf1.data import arrays
 from wgan_tf1.errors import UserError
 from wgan_tf1.evaluation import classifiers, measures, small_classifier
 
@@ -161,6 +162,22 @@ def test_train_classifier_trains_and_prints_the_accuracy(monkeypatch, capsys):
   assert capsys.readouterr().err.endswith(path + ': right on 95.12 % of the test images\n')
 
 
+@pytest.mark.parametrize('size, how', [(28, None), (32, 'padded'), (16, 'shrunk')])
+def test_data_sets_are_fitted_to_the_samples(tmp_path, monkeypatch, size, how):
+  monkeypatch.setattr(measures, 'SLICED_SAMPLES', 10)  # less work
+  small_classifier.train('digits', 'data', str(tmp_path / 'classifiers' / 'digits-classifier.pb'), steps=20)
+  real = arrays.fit(arrays.read_digits().validation, size, 1, 'pad')
+  np.save(str(tmp_path / 'real.npy'), real)
+  flags = ('--samples=real.npy', '--dataset=digits', '--json=found.json')
+  out, err = run_here(tmp_path, 'evaluate.py', *flags)
+  words = 'warning: dataset=digits has images of 28x28 pixels. They are %s to %dx%d\n' % (how, size, size)
+  assert err == (words if how else '') and out.startswith('real.npy against dataset=digits\n')
+  with open(str(tmp_path / 'found.json')) as f:
+    found = {row['metric']: row['value'] for row in json.load(f)['rows']}
+  # They are the reference itself, whose classifier sees the same pixels at 28 and at 32.
+  assert found['frechet_distance'] == pytest.approx(0, abs=1e-2) and found['precision'] == found['coverage'] == 1
+
+
 @pytest.mark.parametrize(
   'flags, words',
   [
@@ -177,7 +194,6 @@ def test_train_classifier_trains_and_prints_the_accuracy(monkeypatch, capsys):
     (('--samples=a', '--checkpoint=3'), '--checkpoint has no effect with --samples'),
     (('--samples=a', '--dataset=folder'), '--dataset=folder: must be one of mnist, fashion_mnist, cifar10, digits'),
     (('--samples=a', '--reference=small'), '--samples=a has images of 16x16 pixels, and small of 8x8'),
-    (('--samples=a', '--dataset=digits'), 'a has images of 16x16 pixels, and dataset=digits of 28x28. Resize one'),
     (('--samples=a', '--reference=a', '--train_classifier'), '--train_classifier needs --dataset'),
     (('--samples=a', '--reference=a', '--json=a'), '--json=a cannot be written: it is a directory, not a file'),
     (('--samples=one', '--reference=a'), 'one holds only one image that can be read. At least two are needed'),

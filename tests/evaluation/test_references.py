@@ -46,8 +46,12 @@ def test_halves(n, count, sizes):
   assert tuple(map(len, references.halves(np.arange(n), count))) == sizes
 
 
-def test_grey_real_images_become_rgb():
+def test_real_images_are_fitted_as_for_training():
   grey = np.random.RandomState(0).randint(0, 256, [4, 2, 2, 1], np.uint8)
-  real = references.in_channels(references.Real('a', 'images', grey, (grey[:2], grey)), 3)
+  real = references.fitted(references.Real('a', 'images', grey, (grey[:2], grey)), 2, 3)
   assert np.array_equal(real.reference, np.repeat(grey, 3, axis=3)) and real.floor[1] is real.reference
   assert real.floor[0].shape == (2, 2, 2, 3)
+  real = references.fitted(references.Real('a', 'images', grey, (grey[:2], grey[2:])), 4, 1)
+  assert real.reference.shape == (4, 4, 4, 1) and [len(images) for images in real.floor] == [2, 2]
+  assert np.array_equal(real.reference[:, 1:3, 1:3], grey) and real.reference.sum() == grey.sum()
+  assert np.array_equal(np.concatenate(real.floor), real.reference)

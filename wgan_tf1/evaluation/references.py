@@ -4,6 +4,7 @@ from typing import Any, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from wgan_tf1.data import arrays
 from wgan_tf1.errors import warn
 
 FEWEST_HELD_OUT = 50  # real samples. With fewer held-out ones, samples are compared with the training set
@@ -64,14 +65,12 @@ def chosen(dataset: Any) -> str:
   return 'train'
 
 
-def in_channels(real: Real, channels: int) -> Real:
-  """Returns the same images with 3 channels instead of 1, or as they are."""
+def fitted(real: Real, size: int, channels: int) -> Real:
+  """Returns the same images as most presets fit them: padded or shrunk to a size, and with 3 channels instead of 1."""
 
-  def grown(images: np.ndarray) -> np.ndarray:
-    return np.repeat(images, channels // images.shape[3], axis=3)
+  def fit(images: np.ndarray) -> np.ndarray:
+    return images if images.shape[1:] == (size, size, channels) else arrays.fit(images, size, channels, 'pad')
 
-  reference = grown(real.reference)
+  reference = fit(real.reference)
   first, second = real.floor
-  return real._replace(
-    reference=reference, floor=(grown(first), reference if second is real.reference else grown(second))
-  )
+  return real._replace(reference=reference, floor=(fit(first), reference if second is real.reference else fit(second)))
