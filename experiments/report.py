@@ -114,11 +114,13 @@ def _inner(value):
 def wrapped(lines: Sequence[str]) -> List[str]:
   """Returns the lines with text and list items of at most 120 characters. Tables, headings and HTML stay whole."""
   out: List[str] = []
-  for line in '\n'.join(lines).split('\n'):  # remarks have paragraphs
+  for line in '\n'.join(lines).split('\n'):  # since remarks have several paragraphs
     item = re.match(r'\d+\. ', line)
     indent = ' ' * len(item.group()) if item else ''
-    fits = not line or line.startswith(('|', '#', '<'))
-    out += [line] if fits else textwrap.wrap(line, 120, subsequent_indent=indent, break_on_hyphens=False)
+    if not line or line.startswith(('|', '#', '<')):
+      out.append(line)
+    else:
+      out += textwrap.wrap(line, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
   return out
 
 

@@ -234,6 +234,7 @@ def test_long_lines_are_wrapped_and_tables_are_not():
   assert len(items) > 2 and all(line.startswith('    word-') for line in items[1:])
   assert all(len(line) <= 120 for line in wrapped if line and line not in lines)
   assert report.wrapped(['one\n\ntwo', '']) == ['one', '', 'two', '']
+  assert report.wrapped(['x' * 130 + ' y']) == ['x' * 130, 'y']  # a long link stays whole
 
 
 def test_make_figures_runs_them_in_the_order_of_the_report(tmp_path):
