@@ -17,10 +17,8 @@ train.py --evaluate_every_steps.
 import wgan_tf1.packages  # isort: skip  # noqa: F401
 
 import dataclasses
-import json
 import os
 import sys
-import textwrap
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -30,12 +28,10 @@ from wgan_tf1 import config as configs
 from wgan_tf1 import console, files
 from wgan_tf1.data import datasets
 from wgan_tf1.errors import UserError, warn
-from wgan_tf1.evaluation import image_sets, published, references
+from wgan_tf1.evaluation import image_sets, published, references, tables
 
 FLAGS = flags.FLAGS
-_COLUMNS = 100
 _SPLITS = ('train', 'test')
-_FLOOR = '/floor'  # after the name of a metric
 _WITH_DATA_PATH = ('folder', 'idx', 'lsun', 'text')
 GROUPS = {
   'what is measured': ['run_dir', 'checkpoint', 'num_samples', 'seed', 'samples', 'image_size'],
@@ -179,29 +175,40 @@ def _score_run() -> Tuple[Dict[str, Any], List[Any]]:
   return {'run_dir': FLAGS.run_dir, 'step': step, 'dataset': config.dataset, 'variant': config.variant}, rows
 
 
+def _reference(count: int) -> Tuple[str, references.Real, Optional[str], Optional[str]]:
+  """Reads what --samples are compared with: a folder, the data of --dataset, or the run's.
+
+  Args:
+    count: number of samples.
+
+  Returns:
+    (name, images, data set, image_fit); the last two are None for images from anywhere.
+  """
+  if FLAGS.reference not in (None, *_SPLITS):
+    images = image_sets.read(FLAGS.reference, FLAGS.image_size)
+    some = images[references.spread(len(images), FLAGS.num_samples or len(images))]
+    real = references.Real(FLAGS.reference, 'images', some, references.halves(images, count))
+    return FLAGS.reference, real, FLAGS.dataset, None
+  dataset: Any = None
+  if FLAGS.dataset is not None:
+    name, image_fit = FLAGS.dataset, 'pad'
+    dataset = image_sets.of_dataset(name, FLAGS.data_dir or configs.make().data_dir)
+  else:
+    config = configs.load(FLAGS.run_dir)
+    if config.form != 'image':
+      raise UserError('%s is no run of images. Use --reference=FOLDER, or another --run_dir' % FLAGS.run_dir)
+    name, image_fit, dataset = config.dataset, config.image_fit, _dataset(config)
+  real = references.real_samples(dataset, count, FLAGS.reference or references.chosen(dataset))
+  return 'dataset=' + name, real, name, image_fit
+
+
 def _score_samples() -> Tuple[Dict[str, Any], List[Any]]:
   """Measures the images of --samples; returns (what was measured, rows)."""
   samples = image_sets.read(FLAGS.samples, FLAGS.image_size)
   samples = samples[references.spread(len(samples), FLAGS.num_samples or len(samples))]
-  dataset_name, image_fit, reference = FLAGS.dataset, None, FLAGS.reference
-  by_name = dataset_name is not None and reference in (None, *_SPLITS)
-  if reference not in (None, *_SPLITS):
-    others = image_sets.read(reference, FLAGS.image_size)
-    some = others[references.spread(len(others), FLAGS.num_samples or len(others))]
-    name, real = reference, references.Real(reference, 'images', some, references.halves(others, len(samples)))
-  else:
-    dataset: Any = None
-    if dataset_name is None:
-      config = configs.load(FLAGS.run_dir)
-      if config.form != 'image':
-        raise UserError('%s is no run of images. Use --reference=FOLDER, or another --run_dir' % FLAGS.run_dir)
-      dataset, dataset_name, image_fit = _dataset(config), config.dataset, config.image_fit
-    else:
-      dataset, image_fit = image_sets.of_dataset(dataset_name, FLAGS.data_dir or configs.make().data_dir), 'pad'
-    name = 'dataset=' + dataset_name
-    real = references.real_samples(dataset, len(samples), reference or references.chosen(dataset))
+  name, real, dataset_name, image_fit = _reference(len(samples))
   size, own_size = samples.shape[1], real.reference.shape[1]
-  if not by_name:
+  if FLAGS.dataset is None or FLAGS.reference not in (None, *_SPLITS):
     image_sets.check_alike(samples, real.reference, '--samples=' + FLAGS.samples, name)
   elif size != own_size:
     how = 'padded' if size > own_size else 'shrunk'
@@ -222,82 +229,11 @@ def _score_samples() -> Tuple[Dict[str, Any], List[Any]]:
   return {'samples': FLAGS.samples, 'reference': name, 'dataset': dataset_name}, rows
 
 
-def _number(row: Any) -> str:
-  return '-' if row is None or row.value is None else '%.4g' % row.value
-
-
-def _cells(row: Any, floor: Any) -> Tuple[str, str, str, str]:
-  """Returns a line of the table: metric, value, floor with its number of real samples, and when it is better."""
-  value = _number(row) + (' +- %.2g' % row.deviation if row.deviation is not None else '')
-  real = ' of %s real' % format(floor.protocol['samples'], ',') if floor is not None and floor.value is not None else ''
-  bound = ', ' + row.unit[row.unit.index('at most') :] if 'at most' in row.unit else ''
-  bound = ', ' + row.unit if row.unit.startswith('of ') else bound
-  return row.metric, value, _number(floor) + real, (row.better or '-') + bound
-
-
-def _wrapped(text: str, indent: int = 2) -> str:
-  return textwrap.fill(
-    text, _COLUMNS, initial_indent=' ' * indent, subsequent_indent=' ' * (indent + 2), break_on_hyphens=False
-  )
-
-
-def print_table(rows: Sequence[Any], found: Sequence[Sequence[Any]] = ()) -> None:
-  """Prints a line for each `measures.Row`, beside its floor, and why others could not be measured.
-
-  Args:
-    rows: what was measured. The floor of a row is the next one with '/floor' after the same metric.
-    found: for each row what `published.comparisons` returns, to be printed under it; empty for none.
-  """
-  floors: Dict[str, List[Any]] = {}
-  for row in rows:
-    if row.metric.endswith(_FLOOR):
-      floors.setdefault(row.metric[: -len(_FLOOR)], []).append(row)
-  lines, below, reasons = [], [], {}  # type: List[Any], List[Any], Dict[str, List[str]]
-  for i, row in enumerate(rows):
-    if row.metric.endswith(_FLOOR):
-      continue
-    waiting = floors.get(row.metric)
-    floor = waiting.pop(0) if waiting else None
-    if row.value is None:
-      reasons.setdefault(row.reason, []).append(row.metric)
-    else:
-      lines.append(_cells(row, floor))
-      below.append(found[i] if found else ())
-  header = ('metric', 'value', 'floor', 'better when')
-  widths = [max(map(len, column)) for column in zip(header, *lines)]
-  for cells, comparisons in zip([header, *lines], [(), *below]):
-    print('  '.join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip())
-    _print_published(comparisons)
-  for reason, metrics in reasons.items():
-    print(_wrapped('%s: %s' % (', '.join(metrics), reason), 0))
-
-
-def _print_published(comparisons: Sequence[Any]) -> None:
-  """Prints the published rows of a metric, and under those that may not be compared the reason."""
-  groups: Dict[Tuple[str, Optional[str]], List[str]] = {}  # (source, why not comparable) -> systems
-  for other, reason in comparisons:
-    deviation = '' if other['deviation'] is None else ' +- %g' % other['deviation']
-    groups.setdefault((other['source'], reason), []).append('%s %g%s' % (other['system'], other['value'], deviation))
-  for (source, reason), numbers in groups.items():
-    print(_wrapped('%s: %s' % (source, ', '.join(numbers))))
-    if reason:
-      print(_wrapped('not comparable: ' + reason, 4))
-
-
-def _as_json(about: Dict[str, Any], rows: Sequence[Any], found: Sequence[Sequence[Any]]) -> str:
-  """Returns everything as JSON: what was measured, and for each row its protocol and the published rows."""
-  listed = []
-  for row, comparisons in zip(rows, found):
-    others = [dict(other, not_comparable=reason) for other, reason in comparisons]
-    listed.append(dict(row._asdict(), published=others))
-  return json.dumps(dict(about, rows=listed), indent=1, allow_nan=False) + '\n'
-
-
 def _report(about: Dict[str, Any], rows: Sequence[Any]) -> None:
   """Prints the table, or the JSON, and writes the JSON."""
   name, known = about['dataset'], published.rows()
   found = [published.comparisons(row, name, known) for row in rows]
-  text = _as_json(about, rows, found)
+  text = tables.as_json(about, rows, found)
   if FLAGS.json == '-':
     sys.stdout.write(text)
     return
@@ -308,7 +244,7 @@ def _report(about: Dict[str, Any], rows: Sequence[Any]) -> None:
     print('%s against %s' % (FLAGS.samples, about['reference']))
   else:
     print('%s at generator step %d, %s, %s' % tuple(about[key] for key in ('run_dir', 'step', 'dataset', 'variant')))
-  print_table(rows, found if FLAGS.published else ())
+  print(tables.table(rows, found if FLAGS.published else ()))
   if any(found) and not FLAGS.published:
     print('published numbers of these metrics: --published')
 

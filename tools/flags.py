@@ -5,7 +5,7 @@ import re
 import runpy
 from typing import Any, Dict, List
 
-from wgan_tf1 import console
+from wgan_tf1 import flag_help
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCRIPTS = ('train.py', 'sample.py', 'evaluate.py')
@@ -20,10 +20,10 @@ A flag is written `--seed=1`. A flag that is shown as `--[no]mirror` is turned o
 """
 
 
-def of_script(script: str) -> Dict[str, List[console.FlagWords]]:
+def of_script(script: str) -> Dict[str, List[flag_help.FlagWords]]:
   """Returns {heading: flags} of a script, in the order of its --help."""
   module: Dict[str, Any] = runpy.run_path(os.path.join(ROOT, script), run_name=script)
-  return console.documented(script, module['_define_flags'], module['GROUPS'])
+  return flag_help.documented(script, module['_define_flags'], module['GROUPS'])
 
 
 def _cell(words: str) -> str:
@@ -32,7 +32,7 @@ def _cell(words: str) -> str:
   return re.sub(r'(?<![\w-])--[a-z_]+(=[\w./-]*\w)?', lambda match: '`%s`' % match.group(), words)
 
 
-def _row(flag: console.FlagWords) -> str:
+def _row(flag: flag_help.FlagWords) -> str:
   choices = ', '.join('`%s`' % choice for choice in flag.choices)
   value, meaning = choices or flag.kind.lower(), _cell(flag.meaning)
   if len(choices) > 60:

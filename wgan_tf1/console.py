@@ -1,4 +1,4 @@
-"""What a terminal shows: flags, one-line errors, the opening block, the progress bar, interrupts."""
+"""What a terminal shows: one-line errors, the opening block, the progress bar, interrupts."""
 
 import codecs
 import collections
@@ -13,13 +13,14 @@ import sys
 import tempfile
 import textwrap
 import warnings
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from absl import app, flags
 from tqdm import tqdm
 
 import wgan_tf1
 from wgan_tf1 import config as configs
+from wgan_tf1 import flag_help
 from wgan_tf1.config import Config
 from wgan_tf1.errors import UserError, one_line
 
@@ -114,10 +115,10 @@ def run(main: Callable[[], Optional[int]], groups: Optional[Dict[str, List[str]]
 def _status(main: Callable[[], Optional[int]], groups: Dict[str, List[str]], output: _Lasting) -> int:
   """Does what `run` says, and returns the exit status."""
   app.define_help_flags()
-  _define_version(sys.argv[0])
+  flag_help.define_version(sys.argv[0])
   try:
     if {'-h', '-help', '--help'} & set(sys.argv[1:]):  # absl itself would exit with status 1
-      print(_help(groups))
+      print(flag_help.of_script(groups))
     elif {'-version', '--version'} & set(sys.argv[1:]):
       print('wgan_tf1 %s' % wgan_tf1.__version__)
     else:
@@ -143,78 +144,6 @@ def _status(main: Callable[[], Optional[int]], groups: Dict[str, List[str]], out
     return 130
   print('%s: %s' % (sys.argv[0], one_line(message)), file=sys.stderr)
   return 2
-
-
-def _define_version(script: str) -> None:
-  """Defines --version, which every script has."""
-  flags.DEFINE_boolean('version', False, 'print the version, and do nothing else.', module_name=script)
-
-
-def _help(groups: Dict[str, List[str]]) -> str:
-  """Returns the text of --help."""
-  own = {flag.name: flag for flag in flags.FLAGS.get_key_flags_for_module(sys.argv[0])}
-  parts = [str(sys.modules['__main__'].__doc__ or '').strip()]
-  for heading, names in _in_groups(own, groups).items():
-    parts.append('\n%s:' % heading)
-    parts += [_flag_help(_described(own[name])) for name in names]
-  return '\n'.join(parts)
-
-
-def _in_groups(names: Iterable[str], groups: Dict[str, List[str]]) -> Dict[str, List[str]]:
-  """Returns {heading: names of flags}: flags that are in no group come last."""
-  grouped = {name for group in groups.values() for name in group}
-  rest = [name for name in sorted(names) if name not in grouped]
-  every = {**groups, 'other' if groups else 'flags': rest}
-  return {heading: group for heading, group in every.items() if group}
-
-
-class FlagWords(NamedTuple):
-  """What --help and docs/flags.md say of a flag."""
-
-  name: str  # --seed, or --[no]mirror
-  kind: str  # INTEGER, NUMBER or TEXT; empty if it has choices or is boolean
-  choices: List[str]
-  meaning: str
-  default: str  # empty if there is none
-
-
-def _described(flag: Any) -> FlagWords:
-  """Returns what there is to say of a flag; `Default: ...` at the end of its help goes before its own default."""
-  choices = list(getattr(flag.parser, 'enum_values', None) or [])
-  words = flag.help[len('<%s>: ' % '|'.join(choices)) :] if choices else flag.help  # absl puts them before the help
-  meaning, _, default = words.partition('Default: ')
-  if not default and flag.default is not None and flag.default is not False:
-    default = '%s.' % flag.default
-  kind = '' if choices or flag.boolean else {'int': 'INTEGER', 'float': 'NUMBER'}.get(flag.flag_type(), 'TEXT')
-  return FlagWords(('--[no]%s' if flag.boolean else '--%s') % flag.name, kind, choices, meaning.strip(), default)
-
-
-def documented(script: str, define: Callable[[], None], groups: Dict[str, List[str]]) -> Dict[str, List[FlagWords]]:
-  """Returns what --help of a script would say, {heading: flags}; `define` defines them. No flag stays defined."""
-  known = set(flags.FLAGS)
-  try:
-    define()
-    _define_version(script)
-    own = {name: _described(flags.FLAGS[name]) for name in set(flags.FLAGS) - known}
-  finally:
-    for name in set(flags.FLAGS) - known:
-      delattr(flags.FLAGS, name)
-  return {heading: [own[name] for name in names] for heading, names in _in_groups(own, groups).items()}
-
-
-def _flag_help(flag: FlagWords) -> str:
-  """Returns a flag's name and value in a line, and under it what it means, in at most 80 columns."""
-  kind = '|'.join(flag.choices) or flag.kind
-  words = flag.meaning + (' Default: ' + flag.default if flag.default else '')
-  if flag.choices and len(kind) > 60:
-    kind, words = 'NAME', '%s One of %s.' % (words, ', '.join(flag.choices))
-  indent = ' ' * 6
-  return '  %s\n%s' % (
-    flag.name + ('=' + kind if kind else ''),
-    textwrap.fill(
-      words, 80, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    ),
-  )
 
 
 @contextlib.contextmanager
