@@ -198,7 +198,7 @@ def plot(numbers: common.Json) -> Any:
     right = axes.twinx()
     right.plot(found['steps'], found['fid'], color='black', marker='o', markersize=2.5, linewidth=1)
     right.set_ylabel('Frechet distance', fontsize=9)
-    right.set_ylim(0, None)
+    right.set_ylim(0, 1.1 * max(found['fid']))
     correlation = 'none' if found['correlation'] is None else '%.2f' % found['correlation']
     axes.set_title('%s, %s: correlation %s' % (_NAMES[generator], variant, correlation), fontsize=9)
     axes.set_xlabel('generator updates', fontsize=9)

@@ -1,12 +1,15 @@
 """What the experiments on images share: small runs, scored by the small classifier. Not itself an experiment."""
 
+import base64
 import contextlib
 import functools
+import io
 import os
 import tempfile
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
+from PIL import Image
 
 from experiments import common
 from wgan_tf1 import console, images
@@ -33,6 +36,8 @@ QUICK = dict(_SHARED, dataset='digits', image_size=16)
 # The same of those that score samples: how many, and updates of the classifier, if it is not the usual one.
 SCORED_FULL = dict(FULL, scored_samples=1000)
 SCORED_QUICK = dict(QUICK, scored_samples=50, classifier_steps=20)
+
+PICTURED, PICTURED_COLUMNS = 16, 4  # samples that a picture shows of a run
 
 
 def _constant_generator(latents, *, shape, width, norm, training):
@@ -176,7 +181,8 @@ def train(
 
   Returns:
     dict: steps, generator updates at each score; fid, inception_score, coverage and entropy, at each score; estimate
-    and watched, after each update; diverged, whether a number was not finite, which ended the run.
+    and watched, after each update; diverged, whether a number was not finite, which ended the run; samples, a grid of
+    `PICTURED` of them at the end, as `shown` takes it, or None of a run that diverged.
   """
   found: common.Json = dict(steps=[], estimate=[], watched=[], diverged=False)
 
@@ -195,7 +201,17 @@ def train(
           found['watched'].append(watch(trainer))
         if step % score_every == 0 or step == config.generator_steps:
           add_scores(trainer)
+    drawn = None if found['diverged'] else images.grid(draw(trainer, PICTURED, PICTURED), PICTURED_COLUMNS)
+  found['samples'] = None if drawn is None else base64.b64encode(images.encode_png(drawn)).decode()
   return found
+
+
+def shown(samples: Optional[str]) -> np.ndarray:
+  """Returns the grid that `train` kept, uint8 [H, W, 3]; of None, one that is as good as blank."""
+  if samples is None:
+    return np.full([1, 1, 3], 255, np.uint8)
+  with Image.open(io.BytesIO(base64.b64decode(samples))) as image:
+    return np.asarray(image.convert('RGB'))
 
 
 def rank_correlation(a: Sequence[float], b: Sequence[float]) -> Optional[float]:

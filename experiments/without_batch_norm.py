@@ -1,5 +1,6 @@
 """Generators without batch norm, and an MLP generator: GAN, clipped WGAN and WGAN-GP. WGAN, figures 5, 6 and 7."""
 
+import itertools
 import math
 from functools import partial
 from typing import Any
@@ -55,7 +56,7 @@ def measure(settings: common.Json, run: common.Run) -> common.Json:
 
   Returns:
     dict: runs, of 'generator/variant' a list with a run for each seed, as `image_runs.train` has it, with `works`;
-    protocol, see `image_runs.Scorer`.
+    samples, of each the samples of the first seed; protocol, see `image_runs.Scorer`.
   """
   score = image_runs.Scorer(settings, run)
 
@@ -68,10 +69,12 @@ def measure(settings: common.Json, run: common.Run) -> common.Json:
     return image_runs.train(config, score, settings['score_every'])
 
   runs: common.Json = {key: [] for key in settings['runs']}
+  samples: common.Json = {}
   for (_, key), found in common.grid(run, make, train, settings['seeds'], settings['runs']).items():
     kept = {name: found[name] for name in ('steps', 'fid', 'inception_score', 'coverage', 'entropy', 'diverged')}
     runs[key].append(dict(kept, works=works(found, settings['works'])))
-  return dict(runs=runs, protocol=score.protocol)
+    samples.setdefault(key, found['samples'])
+  return dict(runs=runs, samples=samples, protocol=score.protocol)
 
 
 def _all_work(keys, numbers):
@@ -151,17 +154,18 @@ REMARKS = (
 
 
 def plot(numbers: common.Json) -> Any:
-  """Draws bars of the last scores, the mean over the seeds with a dot for each."""
+  """Draws bars of the last scores, the mean over the seeds with a dot for each, over samples of the first seed."""
   runs, floor = numbers['runs'], numbers['protocol']['training_images']
   generators = list(dict.fromkeys(key.split('/')[0] for key in runs))
   variants = list(dict.fromkeys(key.split('/')[1] for key in runs))
-  figure = common.figure(13.0, 4.6)
+  figure = common.figure(13.0, 6.2)
+  rows = figure.add_gridspec(2, 1, height_ratios=[3, 1.6])
   panels = (
     ('fid', 'Frechet distance', floor['fid'], 'training images'),
     ('coverage', 'classes among samples', 10, 'all'),
     ('entropy', 'class entropy (nats)', math.log(10), 'log 10'),
   )
-  for axes, (name, label, line, line_label) in zip(figure.subplots(1, 3), panels):
+  for axes, (name, label, line, line_label) in zip(rows[0].subgridspec(1, 3).subplots(), panels):
     for i, variant in enumerate(variants):
       values = [[found[name][-1] for found in runs.get('%s/%s' % (g, variant), [])] for g in generators]
       places = np.arange(len(generators)) + (i - (len(variants) - 1) / 2) * 0.25
@@ -173,6 +177,11 @@ def plot(numbers: common.Json) -> Any:
     axes.set(xticks=range(len(generators)), xticklabels=[_NAMES[g] for g in generators], ylabel=label)
     axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
     axes.text(len(generators) - 0.5, line, line_label, fontsize=8, color='0.4', ha='right', va='bottom')
+  below = rows[1].subgridspec(1, len(generators) * len(variants)).subplots(squeeze=False)[0]
+  for panel, (generator, variant) in zip(below, itertools.product(generators, variants)):
+    panel.imshow(image_runs.shown(numbers['samples'].get('%s/%s' % (generator, variant))))
+    panel.set_title('%s\n%s' % (_NAMES[generator].split(',')[0], image_runs.LABELS[variant]), fontsize=9)
+    panel.axis('off')
   return common.with_legend(figure, axes, len(variants))
 
 

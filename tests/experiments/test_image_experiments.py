@@ -18,6 +18,7 @@ from experiments import (
   without_batch_norm,
 )
 from tests.experiments.settled import group
+from wgan_tf1 import images
 from wgan_tf1.data import batches, datasets
 
 RUN = common.Run(lambda key, compute, config: compute(), 'nowhere')  # digits come with scikit-learn
@@ -83,10 +84,23 @@ def test_a_run_is_scored_at_its_beginning_on_the_way_and_at_its_end():
   assert found['watched'] == [5, 10, 15] and len(found['estimate']) == 3 and not found['diverged']
 
 
+def test_the_samples_of_a_picture_are_those_at_the_end():
+  drawn = []
+
+  def score(trainer):
+    drawn.append(images.grid(image_runs.draw(trainer, 16, 16), 4))
+    return dict(fid=1.0)
+
+  found = image_runs.train(common.config(TINY, RUN, learning_rate=0.05, clip_value=0.2), score, 3)
+  shown = image_runs.shown(found['samples'])
+  np.testing.assert_array_equal(shown, drawn[-1].repeat(3, axis=2))
+  assert not np.array_equal(drawn[0], drawn[-1]) and image_runs.shown(None).shape == (1, 1, 3)
+
+
 def test_a_run_that_diverges_says_so_and_ends():
   config = common.config(TINY, RUN, variant='gp', critic_learning_rate=1e30, generator_steps=9)
   found = image_runs.train(config, lambda trainer: dict(fid=1.0), 1)
-  assert found['diverged'] and found['steps'][0] == 0 and len(found['steps']) < 10
+  assert found['diverged'] and found['steps'][0] == 0 and len(found['steps']) < 10 and found['samples'] is None
 
 
 @pytest.mark.parametrize('name, hidden', [('constant-blog', None), ('mlp-blog', 64)])
