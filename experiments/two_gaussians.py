@@ -16,7 +16,7 @@ TITLE = 'Discriminator and critic between two Gaussians, with their gradients'
 
 _COMMON = dict(mean=2.0, deviation=0.5, reach=5.0)
 SETTINGS = {
-  'full': dict(two_distributions.FULL, **_COMMON, initial_weights=3, grid=201),
+  'full': dict(two_distributions.FULL, **_COMMON, width=512, critic_updates=10000, initial_weights=3, grid=201),
   'quick': dict(two_distributions.QUICK, **_COMMON, initial_weights=2, grid=11),
 }
 
@@ -174,15 +174,15 @@ SHORT = [
 
 FINDING = (
   'The optimal discriminator leaves the generated points no gradient; the penalised critic is a straight line. The '
-  'clipped critic has a gradient everywhere, but a tenth as steep outside of the data as between them, and more '
-  'training does not change that.'
+  'clipped critic has a gradient everywhere, but it is four times as steep midway between the two as elsewhere, and so '
+  'no straight line.'
 )
 REMARKS = (
-  'The clipped critic has a gradient where the discriminator has none, but it is no line: between -1 and 1 its '
-  'slope is about ten times that outside. With every weight and bias at the bound c, a first unit c x + c or c x - '
-  'c has its kink at -1 or 1, whatever the data: clipping has a length scale of its own. More training changes '
-  'nothing: one critic of four times as many updates had the same estimate to four digits. The verdict on its '
-  'gradient is a narrow one: the least slope is 8 to 12 % of the largest, and the rule asks for 10 %.'
+  'This is the published length, 10,000 updates, with the networks at their full width. After 1,500 updates at a '
+  'quarter of the width, the least slope of the clipped critic was 8 to 12 % of its largest, and the verdict on its '
+  'gradient was contradicted, narrowly. Now it is 21 to 24 %. That the clipped critic is no line does not change with '
+  'more training: in another run from the first initial weights, R^2 was 0.966 after 1,250 updates, 0.965 after 2,500 '
+  'and 0.964 after 3,750.'
 )
 
 

@@ -43,6 +43,12 @@ def test_a_limited_run_contradicts_nothing_but_what_it_computes_exactly():
   assert common.judge(claim, {'value': 1}, 'one seed') == ('undecided', 'one seed')
   assert common.judge(claim._replace(exact=True), {'value': 1}, 'one seed') == ('contradicted', '')
   assert common.judge(claim, {'value': 2}, 'one seed') == ('reproduced', '')
+  assert common.judge(claim._replace(limits=''), {'value': 1}, 'one seed') == ('contradicted', '')
+  assert common.judge(claim._replace(limits='too narrow'), {'value': 1}, '') == ('undecided', 'too narrow')
+  assert common.judge(claim._replace(limits=''), {'value': 1}, 'quick settings', True) == (
+    'undecided',
+    'quick settings',
+  )
   assert common.judge(claim._replace(holds=lambda numbers: None), {}, '') == ('undecided', 'the rule cannot tell')
 
 

@@ -177,6 +177,7 @@ def test_verdicts_are_those_of_the_rules():
     limits = getattr(script, 'LIMITS', '')
     assert len(limits.split()) <= 5 and script.FINDING.endswith('.'), name
     for claim, kept in zip(script.CLAIMS, result['claims']):
+      assert len((claim.limits or '').split()) <= 5, (name, claim.text)
       assert (kept['verdict'], kept['reason']) == common.judge(claim, result['numbers'], limits), (name, claim.text)
 
 
