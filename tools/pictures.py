@@ -205,9 +205,9 @@ PICTURES: Dict[str, Tuple[str, Tuple[str, ...], Callable[[str], bytes]]] = {
   'diagram': ('diagram.png', (), lambda runs_dir: drawings.diagram()),
   'variants': ('variants.png', ('clip', 'clip-bn', 'gp'), _variants),
   'interpolation': ('interpolation.png', ('clip-bn',), _interpolation),
-  'keras': ('keras.png', ('keras',), _keras),
+  'keras': ('keras-mnist.png', ('keras',), _keras),
   'toys': ('toys.png', ('8gaussians', '25gaussians', 'swissroll'), _toys),
-  'fashion': ('fashion.png', ('fashion',), _fashion),
+  'fashion': ('fashion-upsample.png', ('fashion',), _fashion),
 }  # in the order in which they are made: the longest run is last
 
 
