@@ -1,4 +1,4 @@
-"""Measures a trained run, or any images, beside what as many real samples get.
+"""Measures a trained run, or any images, beside the same of as many real samples.
 
 python evaluate.py --run_dir=runs/blog-mnist-clip --train_classifier   images: trains a small classifier first
 python evaluate.py --run_dir=runs/blog-mnist-clip                      the same, with the classifier trained before
@@ -9,9 +9,9 @@ python evaluate.py --samples=a.npz --dataset=cifar10                   images fr
 python evaluate.py --samples=a --reference=b                           a folder against another, without a run
 python evaluate.py --train_classifier --dataset=mnist                  the classifier alone
 
-The column 'floor' has the same metric of real samples, and their number. By which protocol a number was measured is in
-RUN_DIR/metrics.jsonl, to which all numbers are added, and in the file of --json. To measure a run while it trains, use
-train.py --evaluate_every_steps.
+The column 'floor' has the same metric of real samples, and their number. RUN_DIR/metrics.jsonl, to which the
+numbers of a run are added, and the file of --json have the protocol of each number. To measure a run while it trains,
+use train.py --evaluate_every_steps.
 """
 
 import wgan_tf1.packages  # isort: skip  # noqa: F401
@@ -59,8 +59,8 @@ def _define_flags() -> None:
     'what to compare with: test, the held-out samples, or train; with --samples also a folder or file of images. '
     'Default: test, or train if fewer than 50 are held out.',
   )
-  flags.DEFINE_integer('image_size', None, 'with --samples: crop and resize all images to so many pixels.', 8, 1024)
-  flags.DEFINE_string('dataset', None, 'with --samples: compare with these data; with --train_classifier: no run.')
+  flags.DEFINE_integer('image_size', None, 'with --samples: crop and resize all images to this many pixels.', 8, 1024)
+  flags.DEFINE_string('dataset', None, 'data to compare --samples with, or for --train_classifier without a run.')
   flags.DEFINE_boolean('published', False, 'show the published numbers of the same metric and data.')
   flags.DEFINE_string('json', None, 'write everything to this file; - prints it instead of the table.')
   flags.DEFINE_boolean('train_classifier', False, "train a small classifier of the run's data first, and save it.")
@@ -70,7 +70,7 @@ def _define_flags() -> None:
   flags.DEFINE_string('classifier_checksum', None, 'SHA-256 that the graph must have, in hexadecimal.')
   for name in ('input', 'features', 'probabilities'):
     flags.DEFINE_string(
-      'classifier_%s' % name, None, "the graph's tensor. Default: that of Inception or of the small classifiers."
+      'classifier_%s' % name, None, "the graph's %s tensor. Default: Inception's or the small classifiers'." % name
     )
 
 
@@ -81,7 +81,7 @@ def _check_flags() -> None:
     if FLAGS.image_size is not None:
       raise UserError('--image_size has no effect without --samples. Leave it out')
     if FLAGS.reference not in (None, *_SPLITS):
-      raise UserError('--reference=%s: must be train or test, or needs --samples' % FLAGS.reference)
+      raise UserError('--reference=%s: must be train or test without --samples' % FLAGS.reference)
   else:
     if FLAGS.checkpoint is not None:
       raise UserError('--checkpoint has no effect with --samples. Leave it out')
@@ -94,7 +94,7 @@ def _check_flags() -> None:
   elif FLAGS.train_classifier:
     raise UserError('--train_classifier and --classifier_graph exclude each other. Leave one of them out')
   if FLAGS.json not in (None, '-'):
-    with files.user_errors('--json=%s cannot be written' % FLAGS.json):
+    with files.user_errors('--json=%s cannot be written' % FLAGS.json, 'Use another --json'):
       files.resolved(FLAGS.json)
 
 
@@ -149,12 +149,14 @@ def _dataset(config: configs.Config) -> datasets.Dataset:
   if FLAGS.data_dir is None and path is None:
     path = config.data_path
     if path is not None and not os.path.exists(path):
-      raise UserError('%s was trained on %s: file not found. Name its place with --data_path' % (FLAGS.run_dir, path))
+      raise UserError('%s was trained on %s: file not found. Give its path with --data_path' % (FLAGS.run_dir, path))
   dataset = datasets.load(dataclasses.replace(config, data_dir=FLAGS.data_dir or config.data_dir, data_path=path))
   if dataset.fingerprint != config.data_fingerprint:
+    elsewhere = ', or give its path with %s' % ('--data_path' if has_path else '--data_dir')
+    elsewhere = '' if config.dataset == 'digits' else elsewhere
     raise UserError(
-      '%s was trained on other data than dataset=%s has now. %s, or name its place with %s'
-      % (FLAGS.run_dir, config.dataset, datasets.restoring(config.dataset), '--data_path' if has_path else '--data_dir')
+      '%s was trained on other data than dataset=%s has now. %s%s'
+      % (FLAGS.run_dir, config.dataset, datasets.restoring(config.dataset), elsewhere)
     )
   return dataset
 
@@ -238,7 +240,7 @@ def _report(about: Dict[str, Any], rows: Sequence[Any]) -> None:
     sys.stdout.write(text)
     return
   if FLAGS.json is not None:
-    with files.user_errors('--json=%s cannot be written' % FLAGS.json):
+    with files.user_errors('--json=%s cannot be written' % FLAGS.json, 'Use another --json'):
       files.write_file(FLAGS.json, text.encode())
   if FLAGS.samples:
     print('%s against %s' % (FLAGS.samples, about['reference']))

@@ -90,7 +90,7 @@ def _define_flags() -> None:
   flags.DEFINE_integer(
     'scale',
     None,
-    'enlarge each pixel so many times. Default: a grid is at least %d pixels wide; 1 for the files of a folder.'
+    'enlarge each pixel this many times. Default: a grid is at least %d pixels wide; 1 for the files of a folder.'
     % outputs.SHOWN_WIDTH,
     lower_bound=1,
     upper_bound=64,
@@ -143,10 +143,12 @@ def _check_flags(config: Config) -> None:
   ):
     for name in names:
       if _given(name) and not allowed:
-        raise UserError('--%s has no effect %s' % (name, where))
+        raise UserError('--%s has no effect %s%s' % (name, where, '' if '. ' in where else '. Leave it out'))
   if FLAGS.export:
     if config.fixed_generator:
-      raise UserError('%s trained only a critic (fixed_generator): it has no generator to export' % FLAGS.run_dir)
+      raise UserError(
+        '%s trained only a critic (fixed_generator): it has no generator to export. Use another run' % FLAGS.run_dir
+      )
     if os.path.lexists(FLAGS.export) and not (os.path.isdir(FLAGS.export) and not os.listdir(FLAGS.export)):
       raise UserError('export=%s already exists and is not an empty directory. Use another one' % FLAGS.export)
 
@@ -160,7 +162,10 @@ def _kind(config: Config) -> str:
   if kind in outputs.ARRAYS and _given('scale'):
     raise UserError('--scale has no effect on %s. Leave it out' % kind)
   if kind in outputs.ARRAYS and config.fixed_generator:
-    raise UserError('%s trained only a critic (fixed_generator): its points can only be plotted' % FLAGS.run_dir)
+    raise UserError(
+      '%s trained only a critic (fixed_generator): its points can only be plotted. Use a name that ends with .png'
+      % FLAGS.run_dir
+    )
   return kind
 
 
@@ -287,7 +292,7 @@ def _time_lapse(kind: str, notices: List[str]) -> None:
   path = FLAGS.output or os.path.join(FLAGS.run_dir, 'samples', 'timelapse.gif')
   with progress('reading samples', len(steps), 'pictures') as advance:
     outputs.write_time_lapse(path, kind, FLAGS.run_dir, steps, FLAGS.scale, advance)
-  print('Generator steps %d to %d: %d frames in %s' % (steps[0], steps[-1], len(steps), path))
+  print('Generator steps %d to %d: %s in %s' % (steps[0], steps[-1], console.count(len(steps), 'frame'), path))
 
 
 def main() -> None:
@@ -323,7 +328,7 @@ def main() -> None:
         return
       with progress('drawing samples', plan.total, UNITS[config.form]) as advance:
         _write(config, kind, plan, scale, _path(step, kind, plan), _drawn(plan, draw, advance))
-  what = '%d %s%s' % (plan.total, UNITS[config.form], _of_classes(config, plan))
+  what = console.count(plan.total, UNITS[config.form][:-1]) + _of_classes(config, plan)
   print('Generator step %d: %s in %s' % (step, what, _path(step, kind, plan)))
 
 

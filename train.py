@@ -115,7 +115,7 @@ def print_presets() -> None:
   widths = [max(map(len, column)) for column in zip(*rows)]
   for row in rows:
     print(' '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-  print('Parameters: generator and critic, in millions; of text-char for 96 characters.')
+  print("Parameters: generator and critic, in millions; text-char's for 96 characters.")
 
 
 def main() -> Optional[int]:

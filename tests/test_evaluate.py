@@ -131,7 +131,7 @@ def test_a_folder_that_has_moved_and_is_too_small_to_hold_out(tmp_path):
   os.rename(str(tmp_path / 'old'), str(tmp_path / 'new'))
   flags = ('--run_dir=' + run_dir, '--num_samples=20')
   error = refused(tmp_path, 'evaluate.py', *flags, here=True)
-  assert 'old: file not found. Name its place with --data_path' in error
+  assert 'old: file not found. Give its path with --data_path' in error
   assert not os.path.exists(os.path.join(run_dir, 'metrics.jsonl'))
   out, err = run_here(tmp_path, 'evaluate.py', *flags, '--data_path=%s' % (tmp_path / 'new'))
   assert err == (
@@ -184,7 +184,7 @@ def test_data_sets_are_fitted_to_the_samples(tmp_path, monkeypatch, size, how):
     (('--run_dir=none',), 'none holds no run'),
     (('--dataset=mnist',), '--dataset has no effect without --train_classifier or --samples'),
     (('--image_size=32',), '--image_size has no effect without --samples'),
-    (('--reference=a',), '--reference=a: must be train or test, or needs --samples'),
+    (('--reference=a',), '--reference=a: must be train or test without --samples'),
     (('--classifier_checksum=0',), '--classifier_checksum has no effect without --classifier_graph=FILE'),
     (('--classifier_graph=a.pb', '--train_classifier'), 'exclude each other'),
     (('--num_samples=9',), 'num_samples'),

@@ -23,6 +23,7 @@ SHOWN_BY = {
   ('wgan_tf1/console.py', 'critic_learning_rate'): ['train.py'],
   ('wgan_tf1/console.py', 'logdir'): [],  # TensorBoard's
   ('wgan_tf1/data/arrays.py', 'dataset'): ['train.py'],
+  ('wgan_tf1/sampling.py', 'export'): ['sample.py'],
   ('wgan_tf1/data/downloads.py', 'dataset'): ['train.py'],
   ('wgan_tf1/data/downloads.py', 'data_path'): ['train.py'],
   ('wgan_tf1/data/folders.py', 'data_path'): LOADS_DATA,

@@ -42,7 +42,9 @@ def test_a_grid_is_enlarged_to_be_seen():
     assert scale * width >= 600 > (scale - 1) * width
   assert outputs.grid_scale('a.png', '.png', 28, 64, 8, scale=1) == 1
   for arguments in (('a.webp', '.webp', 64, 64, 8, 1, 64), ('a.png', '.png', 64, 10**6, 1000)):
-    with user_error('output=%s: ' % arguments[0], 'pixels are too many. Draw fewer images, or use .npz or a folder'):
+    with user_error(
+      'output=%s: ' % arguments[0], 'pixels are too many. Use a smaller --scale, fewer images, .npz or a folder'
+    ):
       outputs.grid_scale(*arguments)
   with user_error('632 x 632 pixels in 1000 frames are too many'):
     outputs.grid_scale('a.gif', '.gif', 61, 100, 10, 1000, 1)

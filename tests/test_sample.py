@@ -427,7 +427,7 @@ def test_served_text_is_that_of_decode_text():
     ('--run_dir=fixed --output=a.npy', 'its points can only be plotted'),
     (
       '--run_dir=norm --num_images=300000 --output=a.jpg',
-      'output=a.jpg: 16442 x 16442 pixels are too many. Draw fewer',
+      'output=a.jpg: 16442 x 16442 pixels are too many. Use a smaller --scale',
     ),
     ('--run_dir=norm --rows=100000', 'rows'),
     ('--run_dir=norm --columns=600 --output=a.webp', 'output=a.webp: 18002 x 242 pixels are'),

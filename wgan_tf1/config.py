@@ -30,7 +30,7 @@ _NUMBERED = ['mnist', 'digits']  # their classes have no other names
 # Used, after a warning, where the preset's own data set can neither be found nor downloaded.
 _FALLBACKS = {'mnist': 'digits', 'fashion_mnist': 'digits'}
 
-# The WGAN authors' code (main.py): so many critic updates before each of the first 25 generator updates, and before
+# The WGAN authors' code (main.py): so many critic updates before each of the first 25 generator updates, and after
 # every 500th.
 EXTRA_CRITIC_STEPS, EXTRA_UNTIL, EXTRA_EVERY = 100, 25, 500
 
@@ -107,8 +107,8 @@ class Config:
                           choices=list(VARIANTS))
   architecture: str = _setting('pair of networks', flag=False)
   form: str = _setting('what a sample is', choices=list(DATASETS), flag=False)
-  dataset: str = _setting("training data; auto is the preset's own, or digits if that can be neither found nor "
-                          'downloaded', choices=['auto', *sum(DATASETS.values(), [])])
+  dataset: str = _setting("training data; auto is the preset's own, or digits if MNIST or Fashion-MNIST can be "
+                          'neither found nor downloaded', choices=['auto', *sum(DATASETS.values(), [])])
   data_dir: str = _setting('directory that holds the data sets, each in a folder of its name', changeable=True,
                             any_text=True)
   run_dir: str = _setting('directory for checkpoints, events and samples', changeable=True, any_text=True)
@@ -122,7 +122,7 @@ class Config:
   batch_size: int = _setting('samples in a batch', above=0, most=_MOST)
   generator_batch_size: int = _setting('samples in the batch of a generator update', above=0, most=_MOST)
   critic_steps: int = _setting('critic updates before each generator update', above=0)
-  extra_critic_steps: bool = _setting("100 critic updates before each of the first 25 generator updates and before "
+  extra_critic_steps: bool = _setting("100 critic updates before each of the first 25 generator updates and after "
                                       "every 500th, as in the WGAN authors' code")
   optimizer: str = _setting("rmsprop is TensorFlow's (mean square from 1, decay 0.9, epsilon 1e-10 inside the root), "
                             "rmsprop_torch is PyTorch's (from 0, 0.99, 1e-8 outside)",
@@ -152,7 +152,7 @@ class Config:
                                'TensorBoard; 0 for none', least=0, changeable=True, default=0)
   precision: str = _setting('arithmetic of products and convolutions: bf16 keeps float32 weights, and needs TensorFlow '
                             '2 and a processor or GPU that supports it', choices=['fp32', 'bf16'], default='fp32')
-  xla: str = _setting('whether XLA compiles the graph; auto is a table of devices and networks, off on every CPU',
+  xla: str = _setting('whether XLA compiles the graph; auto looks up device and network, and is off for all so far',
                       choices=['auto', 'on', 'off'], default='auto')
   cluster_wait_seconds: int = _setting('with TF_CONFIG: seconds to wait for another process, at the start and after it '
                                        'is lost', above=0, changeable=True, default=45)
@@ -199,16 +199,16 @@ class Config:
   image_fit: Optional[str] = _setting('how an image gets its size: crop the central square and resize it, pad with '
                                       'black and only ever shrink, or stretch to a square; crop for folder and lsun '
                                       'unless given', choices=['crop', 'pad', 'stretch'], needs='images', default=None)
-  mirror: bool = _setting('images: flip half of each batch left to right, others each time', needs='images',
+  mirror: bool = _setting('images: flip each left to right with probability 1/2, anew at every step', needs='images',
                           default=False)
-  image_memory_mb: int = _setting('images of folder, idx and lsun: decoded once if they fit into so many megabytes of '
-                                  'memory, otherwise again for each batch', least=0, most=2**24, changeable=True,
+  image_memory_mb: int = _setting('images of folder, idx and lsun: decoded once if they fit into this many megabytes '
+                                  'of memory, otherwise again for each batch', least=0, most=2**24, changeable=True,
                                   default=1024)
   pixel_minimum: Optional[float] = _setting('value of a black pixel in the networks; white is 1', choices=[-1.0, 0.0],
                                             needs='images', flag=False, default=None)
   text_length: Optional[int] = _setting('text: characters of a sample', above=0, most=_MOST, needs='text', default=None)
   long_lines: Optional[str] = _setting('text: split a line that is longer than a sample into several, after spaces '
-                                       "where possible, or keep its start alone, as the WGAN-GP code",
+                                       "where possible, or keep its start alone, as in the WGAN-GP code",
                                        choices=['split', 'start'], needs='text', default=None)
   vocabulary: Optional[str] = _setting('characters of a text, counted when the run starts', flag=False, from_data=True,
                                        any_text=True, default=None)
@@ -257,9 +257,8 @@ class Config:
       )
     if self.variant == 'gp' and self.critic_norm == 'batch':
       raise UserError(
-        "preset=%s has batch norm in its critic. The gradient penalty needs each sample's own gradient, which batch "
-        'norm mixes with the rest of the batch. Use --critic_norm=layer, --critic_norm=none or another variant'
-        % self.preset
+        "preset=%s with critic_norm=batch: the gradient penalty needs each sample's own gradient, which batch norm "
+        'mixes with the rest of the batch. Use --critic_norm=layer, --critic_norm=none or another variant' % self.preset
       )
     if (self.class_count or self.classes) and self.dataset not in LABELLED:
       needs = 'preset=%s' % self.preset if self.class_count else 'classes=%s' % self.classes
@@ -410,11 +409,11 @@ def load(run_dir: str) -> Config:
     _update_old(settings)
     return Config(run_dir=run_dir, **settings)
   except (FileNotFoundError, NotADirectoryError) as e:
-    raise UserError('%s holds no run: it has no config.json' % run_dir) from e
+    raise UserError('%s holds no run: it has no config.json. Use another directory' % run_dir) from e
   except _NewerVersion:
     raise
   except (OSError, ValueError, RecursionError, UserError) as e:
-    raise UserError('%s cannot be read (%s). Restore it, or start another --run_dir' % (path, e)) from e
+    raise UserError('%s cannot be read (%s). Restore it, or use another run' % (path, e)) from e
 
 
 def _update_old(settings: Dict[str, Any]) -> None:
@@ -492,6 +491,6 @@ def _refuse(old: Config, wanted: Dict[str, Any], run_dir: Optional[str] = None) 
   if differing:
     name = run_dir or old.run_dir
     raise UserError(
-      '%s was started with %s. Leave that out to resume it, or start a new run from its weights: --init_from=%s and '
-      'another --run_dir' % (name, '; '.join(differing), shlex.quote(name))
+      '%s was started with %s. Give its own settings to resume it, or start a new run from its weights: --init_from=%s '
+      'and another --run_dir' % (name, '; '.join(differing), shlex.quote(name))
     )

@@ -230,7 +230,7 @@ def opening_block(trainer: Any) -> str:
   lines: Any = [
     ('training', '%s, %s: generator steps %d to %d, each after %s%s, batch %s'
      % (config.preset, config.variant, trainer.global_step, config.generator_steps,
-        _count(config.critic_steps, 'critic step'), extra, batch)),
+        count(config.critic_steps, 'critic step'), extra, batch)),
     ('optimizer', '%s, learning rates %g (generator) and %g (critic)%s'
      % (config.optimizer, *rates, _constraint(config))),
   ]  # fmt: skip
@@ -240,7 +240,7 @@ def opening_block(trainer: Any) -> str:
   if strategy.chief:
     if config.variant == 'clip' and rates != (paper, paper):
       flag = '--generator_learning_rate=%g --critic_learning_rate=%g' % (paper, paper)
-      lines.append(('', "the paper's learning rate is %g: %s" % (paper, flag)))
+      lines += [('', "the paper's learning rate is %g:" % paper), ('', flag)]
     lines += _data_and_machine(trainer)
   if strategy.cluster:
     lines.insert(0, ('cluster', strategy.cluster))
@@ -257,7 +257,7 @@ def _wrapped(name: str, words: str) -> str:
   )
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
   """Returns '1 step' or '2 steps'."""
   return '%s %s%s' % (format(number, ','), noun, '' if number == 1 else 's')
 
@@ -278,7 +278,7 @@ def _data_and_machine(trainer: Any) -> Any:
   config, graph, dataset = trainer.config, trainer.graph, trainer.dataset
   tensorflow = sys.modules['tensorflow']
   gpus = [d.name.split('device:')[-1] for d in trainer.session.list_devices() if d.device_type == 'GPU']
-  cpu = 'CPU, ' + _count(os.cpu_count() or 1, 'core')
+  cpu = 'CPU, ' + count(os.cpu_count() or 1, 'core')
   watch = [os.path.relpath(sys.executable), '-m', 'tensorboard.main', '--logdir=' + config.run_dir]
   sizes: Any = [sum(v.shape.num_elements() for v in vs) for vs in (graph.generator_variables, graph.critic_variables)]
   return [

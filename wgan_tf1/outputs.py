@@ -64,7 +64,7 @@ def check_size(path: str, suffix: str, height: int, width: int, frames: int = 1)
   most = _MOST_PIXELS[suffix]
   if max(height, width) > most or height * width * frames > _MOST_AT_ONCE:
     size = '%d x %d pixels' % (width, height) + ' in %d frames' % frames * (frames > 1)
-    raise UserError('output=%s: %s are too many. Draw fewer images, or use .npz or a folder' % (path, size))
+    raise UserError('output=%s: %s are too many. Use a smaller --scale, fewer images, .npz or a folder' % (path, size))
 
 
 def grid_scale(
@@ -268,7 +268,7 @@ def write_folder(path: str, named: Iterable[Tuple[str, np.ndarray]], scale: int 
   """
   _check_folder(path)
   real = os.path.realpath(path)
-  with files.user_errors('output=%s cannot be written' % path):
+  with files.user_errors('output=%s cannot be written' % path, 'Use another --output'):
     os.makedirs(os.path.dirname(real), exist_ok=True)
     with tempfile.TemporaryDirectory(dir=os.path.dirname(real), prefix='.writing-') as temporary:
       folder = os.path.join(temporary, 'folder')  # `temporary` itself is closed to other users
@@ -293,5 +293,5 @@ def write_lines(path: str, batches: Iterable[Sequence[str]]) -> None:
 
 @contextlib.contextmanager
 def _writing(path: str) -> Iterator[BinaryIO]:
-  with files.user_errors('output=%s cannot be written' % path), files.new_file(path) as f:
+  with files.user_errors('output=%s cannot be written' % path, 'Use another --output'), files.new_file(path) as f:
     yield f

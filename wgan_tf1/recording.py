@@ -183,8 +183,8 @@ def _evaluator(trainer: Any) -> Optional[Callable[..., Any]]:
     return None
   classifier = small_classifier.cached(dataset.name) if config.form == 'image' else None
   if config.form == 'image' and classifier is None:
-    warn(
-      'there is no classifier of %s, so the metrics that need one are left out. To train it, run evaluate.py '
-      '--train_classifier --dataset=%s' % (dataset.name, dataset.name)
-    )
+    advice = 'To measure them, run evaluate.py --classifier_graph=FILE'
+    if dataset.name in small_classifier.TRAININGS:
+      advice = 'To train it, run evaluate.py --train_classifier --dataset=' + dataset.name
+    warn('there is no classifier of %s, so the metrics that need one are left out. %s' % (dataset.name, advice))
   return protocol.evaluator(config, dataset, classifier=classifier)

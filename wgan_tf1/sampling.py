@@ -270,7 +270,8 @@ def export(config: Config, path: str, checkpoint_step: Optional[int] = None) -> 
           _make_portable(os.fsdecode(builder.save()))
         os.rename(written, path)
     except (OSError, tf.errors.OpError) as e:
-      raise UserError('export=%s cannot be written: %s' % (path, str(getattr(e, 'message', e)).split('\n')[0])) from e
+      reason = str(getattr(e, 'message', e)).split('\n')[0]
+      raise UserError('export=%s cannot be written: %s. Use another --export' % (path, reason)) from e
     advance(1)
   return step
 

@@ -260,7 +260,7 @@ def _say_the_end(trainer: Trainer, stopped: List[int]) -> Optional[int]:
     print(stopped_at % (step, config.generator_steps, 'saved' if chief else 'the chief has the checkpoints'))
     return stopped[0]
   where = directory.sample_path(config, step) if chief else 'the run directory of the chief'
-  print('Trained %d generator steps. See %s' % (step, where))
+  print('Trained %s. See %s' % (console.count(step, 'generator step'), where))
   return None
 
 

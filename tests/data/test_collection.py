@@ -63,7 +63,7 @@ def test_a_damaged_image_is_replaced_by_one_of_its_class(capsys):
   images = collection.Images(contents, lambda c: c, lambda c: 'x', 8, 1, labels=labels, class_names=('a', 'b', 'c'))
   assert images[np.array([0, 1, 2, 3])][:, 0, 0, 0].tolist() == [0, 3, 2, 3]
   assert images.labels.tolist() == labels.tolist() and images.labels.dtype == np.int32
-  with pytest.raises(UserError, match='no image of class c can be decoded. The first is x'):
+  with pytest.raises(UserError, match='no image of class c can be decoded. Replace them. The first is x'):
     images[np.array([4])]
 
 

@@ -248,5 +248,5 @@ def test_a_class_whose_images_are_all_damaged_is_refused(tmp_path, data_config):
   for i in range(3):
     content = (tmp_path / 'cat' / ('%d.png' % i)).read_bytes()
     (tmp_path / 'cat' / ('%d.png' % i)).write_bytes(content[:50])
-  with pytest.raises(UserError, match='no image of class cat can be decoded. The first is .*0.png'):
+  with pytest.raises(UserError, match='no image of class cat can be decoded. Replace them. The first is .*0.png'):
     datasets.load(data_config('folder', data_path=str(tmp_path), class_count=10))

@@ -114,7 +114,7 @@ def test_the_last_image_is_replaced_by_the_first_and_a_collection_without_any_is
   train, _, _ = folders.load(str(tmp_path), 8, 1)
   assert train[np.array([1])][0, 0, 0, 0] == 7
   put(tmp_path, {'0.png': cut, '2.png': cut})
-  with pytest.raises(UserError, match='none of 3 images can be decoded. The first is .*0.png'):
+  with pytest.raises(UserError, match='none of 3 images can be decoded. Replace them. The first is .*0.png'):
     folders.load(str(tmp_path), 8, 1)
 
 

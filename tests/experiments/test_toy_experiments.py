@@ -315,11 +315,24 @@ def test_distances_lie_above_zero_and_sides_differ(quick):
   assert runs['one_sided'] != runs['two_sided']
   for side in runs.values():
     assert len(side['distances']) == 2 and min(side['distances']) > numbers['floor']['8gaussians'] > 0
+    assert len(side['earlier']) == 2 and side['earlier'] != side['distances']
 
 
 def test_log_ratios_are_of_the_same_toy_and_seed():
   runs = {'a': {'one_sided': {'distances': [2.0, 3.0]}, 'two_sided': {'distances': [1.0, 6.0]}}}
   assert penalty_sides.log_ratios({'runs': runs}) == pytest.approx([math.log(2), -math.log(2)])
+
+
+def test_gains_are_those_of_a_side_over_all_toys_and_seeds():
+  def side(distances, earlier):
+    return dict(distances=distances, earlier=earlier)
+
+  runs = {
+    'a': {'one_sided': side([1.0, 2.0], [2.0, 2.0]), 'two_sided': side([3.0, 1.0], [1.0, 1.0])},
+    'b': {'one_sided': side([4.0, 1.0], [4.0, 2.0]), 'two_sided': side([3.0, 1.0], [1.0, 1.0])},
+  }
+  gains = penalty_sides.last_gains({'runs': runs})
+  assert gains == pytest.approx({'one_sided': 0.5**0.5, 'two_sided': 3**0.5})
 
 
 def test_compare_against_every_sign_and_a_table():

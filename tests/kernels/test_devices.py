@@ -19,7 +19,7 @@ def test_towers_are_gpus_and_no_more_than_there_are(monkeypatch):
   monkeypatch.setattr(tf.config.experimental, 'list_physical_devices', lambda kind: ['one', 'two'])
   assert devices.towers(1) == ('',)
   assert devices.towers(2) == ('/gpu:0', '/gpu:1')
-  with pytest.raises(UserError, match='num_gpus=3: must be at most 2, the number of GPUs that TensorFlow sees'):
+  with pytest.raises(UserError, match='num_gpus=3: must be at most 2, as TensorFlow sees 2 GPUs'):
     devices.towers(3)
 
 

@@ -15,7 +15,7 @@ def test_where_bfloat16_is_refused(monkeypatch):
   precision.check('fp32', '1.15.5', set())
   for has in ({'avx2', 'avx512_bf16'}, {'amx_bf16'}):
     precision.check('bf16', '2.21.0', has)
-  with pytest.raises(UserError, match='precision=bf16 needs TensorFlow 2, but this is 1.15.5. Leave it out'):
+  with pytest.raises(UserError, match='precision=bf16 needs TensorFlow 2, but this is 1.15.5. Start a run without it'):
     precision.check('bf16', '1.15.5', {'amx_bf16'})
   with pytest.raises(UserError, match='gains nothing here: the processor has neither amx_bf16 nor avx512_bf16'):
     precision.check('bf16', '2.21.0', {'avx2', 'avx512f'})

@@ -38,7 +38,7 @@ def test_auto_is_what_the_table_has(tiny, monkeypatch):
   assert xla.resolved(tiny()) == 'on' and xla.resolved(tiny(xla='off')) == 'off'
   monkeypatch.setattr(xla, '_exists', lambda: False)
   assert xla.resolved(tiny()) == 'off'
-  with pytest.raises(UserError, match='xla=on: this TensorFlow was built without XLA. Leave it out'):
+  with pytest.raises(UserError, match='xla=on: this TensorFlow was built without XLA. Start a run without it'):
     xla.resolved(tiny(xla='on'))
 
 

@@ -146,7 +146,7 @@ def test_a_run_whose_learning_rates_ended_is_told_what_can_be_done(tmp_path):
   for decay in (4, 0):
     longer = ['--generator_steps=4', '--learning_rate_decay_steps=%d' % decay]
     line = refused(tmp_path, 'train.py', '--run_dir=r', *longer)
-    assert 'learning_rate_decay_steps=2, not %d. Leave that out' % decay in line and '--init_from=r' in line
+    assert 'learning_rate_decay_steps=2, not %d. Give its own settings' % decay in line and '--init_from=r' in line
   out, _ = train('--run_dir=longer', '--init_from=r', '--generator_steps=4', '--learning_rate_decay_steps=4')
   assert 'weights    of r, generator step 2' in out and 'Trained 4 generator steps' in out
 

@@ -70,20 +70,11 @@ def test_an_earlier_checkpoint(source, tmp_path):
 @pytest.mark.parametrize(
   'settings, words',
   [
-    (
-      dict(width=3),
-      r'of generator/dense/weights it has shape \[128, 256\], this run shape \[128, 384\]. Use a run with',
-    ),
-    (
-      dict(generator_norm='batch'),
-      'of generator/norm/gamma it has none, this run shape .256.. Use a run with the same',
-    ),
-    (dict(preset='keras-mnist'), 'of generator/dense/weights it has shape'),
-    (dict(image_channels=3), 'of generator/conv_transpose_4/weights it has shape'),
-    (
-      dict(variant='gp', init_optimizers=True),
-      'of train_critic/beta1_power it has none, .* Leave --init_optimizers out',
-    ),
+    (dict(width=3), r'generator/dense/weights: shape \[128, 256\] there, shape \[128, 384\] here. Use a run with'),
+    (dict(generator_norm='batch'), 'generator/norm/gamma: none there, shape .256. here. Use a run with the same'),
+    (dict(preset='keras-mnist'), 'generator/dense/weights: shape'),
+    (dict(image_channels=3), 'generator/conv_transpose_4/weights: shape'),
+    (dict(variant='gp', init_optimizers=True), 'train_critic/beta1_power: none there, .* Leave --init_optimizers out'),
     (dict(init_step=2, batch_size=5), None),
     (dict(init_step=7), 'has no checkpoint of step 7; it has: 1, 2, 3'),
   ],
@@ -126,6 +117,6 @@ def test_the_command_line(source, tmp_path):
   out, _ = run_here(tmp_path, 'train.py', '--run_dir=new', '--generator_steps=2')
   assert 'blog-mnist, gp: generator steps 1 to 2, each after 1 critic step' in out
   line = refused(tmp_path, 'train.py', '--run_dir=new', '--batch_size=8', '--seed=2')
-  assert 'new was started with batch_size=64, not 8; seed=0, not 2. Leave that out' in line
+  assert 'new was started with batch_size=64, not 8; seed=0, not 2. Give its own settings' in line
   assert 'no holds no run' in refused(tmp_path, 'train.py', '--init_from=no', '--run_dir=other')
   assert 'init_step: has no effect without init_from' in refused(tmp_path, 'train.py', '--init_step=1')

@@ -145,7 +145,7 @@ def _read_cifar_file(path):
   Raises:
     UserError: if the file cannot be read or is damaged.
   """
-  with files.user_errors('%s cannot be read' % path), open(path, 'rb') as f:
+  with files.user_errors('%s cannot be read' % path, 'Make it readable'), open(path, 'rb') as f:
     if os.fstat(f.fileno()).st_size > _MOST_RECORDS * _CIFAR_RECORD_BYTES:
       raise UserError('%s is too large: it must have at most %d records. Unpack it again' % (path, _MOST_RECORDS))
     content = f.read()

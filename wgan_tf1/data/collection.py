@@ -111,13 +111,13 @@ class Images:
           return image
     if self._labels is not None:
       self.refuse_class(int(self._labels[position]))
-    raise UserError('none of %d images can be decoded. The first is %s' % (len(self), self.name(0)))
+    raise UserError('none of %d images can be decoded. Replace them. The first is %s' % (len(self), self.name(0)))
 
   def refuse_class(self, number: int) -> None:
     """Raises the error of a class none of whose images can be decoded."""
     word = self.class_names[number] if self.class_names else number
     first = self.name(int(np.flatnonzero(self.labels == number)[0]))
-    raise UserError('no image of class %s can be decoded. The first is %s' % (word, first))
+    raise UserError('no image of class %s can be decoded. Replace them. The first is %s' % (word, first))
 
   def name(self, index: int) -> str:
     """Returns the name of an image for messages."""
@@ -183,9 +183,10 @@ def split(images: Images, every: int, most: int) -> Tuple[Images, Images]:
     good.append(i)
   if not any(map(images.readable, train)):
     if len(good) < 2:
-      words = 'only one of %d images can be decoded, and at least two are needed' if good else 'none of %d images can '
-      words += '' if good else 'be decoded'
-      raise UserError((words + '. The first is %s') % (len(images), images.name(0)))
+      words = 'none of %d images can be decoded. Replace them. The first is %s'
+      if good:
+        words = 'only one of %d images can be decoded, and at least two are needed. The first is %s'
+      raise UserError(words % (len(images), images.name(0)))
     held_out[good[0]], train[0] = train[0], held_out[good[0]]
   if images.labels is not None:
     train, held_out = _with_every_class(images, train, held_out)
@@ -206,7 +207,7 @@ def _with_every_class(images: Images, train: np.ndarray, held_out: np.ndarray) -
     counts = np.bincount(labels[train])
     last = next((p for p in train[::-1] if counts[labels[p]] > 1 and images.readable(p)), None)
     if last is None:
-      warn('each image is the only one of its class, so the training images are the held-out ones too')
+      warn('each image is the only one of its class, so the same images are held out')
       return train, train
     train, held_out = train[train != last], np.array([last])
   return train, held_out

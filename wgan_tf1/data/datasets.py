@@ -62,7 +62,7 @@ def _only_classes(loaded, config, name):
     others = first_names([loaded.class_names[label] for label in present])
     raise UserError(
       'classes=%s: %s has no held-out images of class %s. %s'
-      % (config.classes, name, loaded.class_names[absent[0]], 'Those with some are ' + others if others else 'Add some')
+      % (config.classes, name, loaded.class_names[absent[0]], 'Use some of ' + others if others else 'Add some')
     )
   train = np.isin(loaded.train_labels, wanted)
   validation = np.isin(loaded.validation_labels, wanted)

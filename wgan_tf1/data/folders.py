@@ -166,7 +166,7 @@ def _report(
       'Put a tree of images there, or name one with --data_path',
     )
   if not found:
-    raise UserError('no image in %s can be read: %s' % (root, ', '.join(shown)))
+    raise UserError('no image in %s can be read: %s. Replace them' % (root, ', '.join(shown)))
   left_out = len(rejected) + sum(others.values())
   if left_out:
     words = ([_kinds(others)] if others else []) + shown
@@ -193,7 +193,7 @@ def _classes(root: str, tree: Tree, found: List[_Found]) -> Tuple[List[_Found], 
       with tree.open(LABEL_FILE)[0] as f:
         content = f.read(LARGEST_FILE_BYTES)
     except Exception as e:  # an archive may be damaged
-      raise UserError('%s cannot be read (%s)' % (tree.path(LABEL_FILE), decoding.reason(e))) from e
+      raise UserError('%s cannot be read (%s). Replace it' % (tree.path(LABEL_FILE), decoding.reason(e))) from e
     given = labels.of_json(content, tree.path(LABEL_FILE))
   if given is None:
     classes = labels.of_folders(names)

@@ -62,7 +62,7 @@ def of_json(content: bytes, path: str) -> Optional[Dict[str, int]]:
   Raises:
     UserError: if it cannot be read.
   """
-  advice = 'Correct it, or move it elsewhere to have the folders as classes'
+  advice = 'Correct it, or move it elsewhere to use folders as classes'
   try:
     labels: Any = json.loads(content.decode('utf-8-sig'))['labels']
     if labels is None:

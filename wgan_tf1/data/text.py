@@ -73,7 +73,7 @@ def _pieces(path):
   decoder = codecs.getincrementaldecoder('utf-8-sig')()
   newlines = io.IncrementalNewlineDecoder(None, translate=True)
   offset = 0  # of the piece in the file, in bytes
-  with files.user_errors('%s cannot be read' % path), open(path, 'rb') as f:
+  with files.user_errors('%s cannot be read' % path, 'Make it readable'), open(path, 'rb') as f:
     for raw in itertools.chain(iter(lambda: f.read(_PIECE_BYTES), b''), [b'']):
       try:
         piece = decoder.decode(raw, final=not raw)

@@ -134,7 +134,7 @@ def parse(path: str, content: bytes, given_names: Tuple[Optional[str], ...] = (N
     try:
       tensors.append(graph.get_tensor_by_name(name if ':' in name else name + ':0'))
     except (KeyError, ValueError):
-      raise UserError('%s has no tensor %s; it has: %s' % (path, name, _likely_tensors(graph))) from None
+      raise UserError('%s has no tensor %s. Use one of its own: %s' % (path, name, _likely_tensors(graph))) from None
   shape = tensors[0].shape
   height, width, channels = shape.as_list()[1:] if shape.ndims == 4 else (None, None, None)
   channels = channels or 3

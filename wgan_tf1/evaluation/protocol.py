@@ -161,7 +161,7 @@ def record(config: Config, step: int, rows: Sequence[measures.Row], writer: Opti
   """
   lines = [json.dumps(dict(row._asdict(), step=step), allow_nan=False) + '\n' for row in rows]
   path = os.path.join(config.run_dir, 'metrics.jsonl')
-  with files.user_errors('%s cannot be written' % path), contextlib.ExitStack() as stack:
+  with files.user_errors('%s cannot be written' % path, 'Make it writable'), contextlib.ExitStack() as stack:
     with open(path, 'a') as f:
       f.write(''.join(lines))
     values = []

@@ -33,9 +33,8 @@ def towers(num_gpus: int) -> Tuple[str, ...]:
     return ('',)
   found = len(gpus())
   if found < num_gpus:
-    raise UserError(
-      'num_gpus=%d: must be at most %d, the number of GPUs that TensorFlow sees' % (num_gpus, max(found, 1))
-    )
+    seen = '%d GPU%s' % (found, '' if found == 1 else 's') if found else 'no GPU'
+    raise UserError('num_gpus=%d: must be at most %d, as TensorFlow sees %s' % (num_gpus, max(found, 1), seen))
   return tuple('/gpu:%d' % i for i in range(num_gpus))
 
 

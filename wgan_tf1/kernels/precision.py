@@ -40,11 +40,11 @@ def check(precision: str, version: str = tf.__version__, instructions: Optional[
   if precision != 'bf16':
     return
   if version.startswith('1.'):
-    raise UserError('precision=bf16 needs TensorFlow 2, but this is %s. Leave it out' % version)
+    raise UserError('precision=bf16 needs TensorFlow 2, but this is %s. Start a run without it' % version)
   instructions = devices.processor_flags() if instructions is None else instructions
   if not instructions & _BF16_INSTRUCTIONS and not devices.gpus():
     raise UserError(
-      'precision=bf16 gains nothing here: the processor has neither %s, and there is no GPU. Leave it out'
+      'precision=bf16 gains nothing here: the processor has neither %s, and there is no GPU. Start a run without it'
       % ' nor '.join(sorted(_BF16_INSTRUCTIONS))
     )
 

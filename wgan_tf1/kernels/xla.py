@@ -17,7 +17,7 @@ def resolved(config: Config) -> str:
     UserError: for 'on', if TensorFlow was built without XLA.
   """
   if config.xla == 'on' and not _exists():
-    raise UserError('xla=on: this TensorFlow was built without XLA. Leave it out')
+    raise UserError('xla=on: this TensorFlow was built without XLA. Start a run without it')
   if config.xla == 'auto':
     return 'on' if choices.choice(config, bool(devices.gpus())).xla and _exists() else 'off'
   return config.xla

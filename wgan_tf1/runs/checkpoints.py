@@ -113,8 +113,8 @@ def _check_shapes(graph: Any, path: str, found: Dict[str, List[int]]) -> None:
       name, shape = v.op.name, v.shape.as_list()
       if found.get(name, shape) != shape:
         raise UserError(
-          '%s does not match its config.json: %s has shape %s, expected %s. Restore the right checkpoint, or start '
-          'another --run_dir' % (path, name, found[name], shape)
+          '%s does not match its config.json: %s has shape %s, expected %s. Restore the right checkpoint, or use '
+          'another run' % (path, name, found[name], shape)
         )
 
 
@@ -155,7 +155,9 @@ def restore(session: Any, saver: Any, run_dir: str, step: Optional[int] = None) 
       remember(saver, [path for s, path in found.items() if s <= candidate])
       return True
   if found:
-    raise UserError('no checkpoint in %s can be read. Restore one, or start another --run_dir' % run_dir)
+    if step is not None:
+      raise UserError('checkpoint %s cannot be read. Use another step' % found[step])
+    raise UserError('no checkpoint in %s can be read. Restore one, or use another run' % run_dir)
   return False
 
 
@@ -208,6 +210,6 @@ def start_from(session: Any, run_dir: str, step: int, optimizers: bool) -> None:
     if shape != wanted:
       words = ['none' if s is None else 'shape [%s]' % ', '.join(map(str, s)) for s in (shape, wanted)]
       advice = 'Leave --init_optimizers out' if _OPTIMIZER.match(name) else 'Use a run with the same networks'
-      raise UserError('init_from=%s: of %s it has %s, this run %s. %s' % (run_dir, name, *words, advice))
+      raise UserError('init_from=%s: %s: %s there, %s here. %s' % (run_dir, name, *words, advice))
   for name, source in sources.items():
     variables[name].load(theirs[source], session)
