@@ -1,5 +1,5 @@
 # CPU: docker build -t wgan .
-# GPU: docker build -t wgan-gpu --build-arg EXTRA=[and-cuda] .
+# GPU: docker build -t wgan-gpu --build-arg "EXTRA=[and-cuda]" .
 # BUILD.md says how to run either. TensorFlow 2.21 runs on Python 3.10 to 3.13.
 FROM python:3.12-slim-bookworm
 
