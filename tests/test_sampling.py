@@ -116,7 +116,7 @@ def test_classes_by_name_and_number(folder):
 
 def test_the_classes_are_told_in_the_order_of_their_columns(folder):
   assert '24 images of cat, dog, 7 in' in _sample(folder, '--run_dir=named')
-  assert '1 images of cat in' in _sample(folder, '--run_dir=named', '--num_images=1')
+  assert '1 image of cat in' in _sample(folder, '--run_dir=named', '--num_images=1')
 
 
 def test_files_of_a_folder_are_named_by_class_and_seed(folder):
