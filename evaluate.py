@@ -1,4 +1,4 @@
-"""Measures a trained run, or any images, beside the same of as many real samples.
+"""Measures a trained run, or any images, beside as many real samples.
 
 python evaluate.py --run_dir=runs/blog-mnist-clip --train_classifier   images: trains a small classifier first
 python evaluate.py --run_dir=runs/blog-mnist-clip                      the same, with the classifier trained before
@@ -74,18 +74,23 @@ def _define_flags() -> None:
     )
 
 
+def _has_own_reference() -> bool:
+  """Tells whether --reference names a folder or file of images."""
+  return FLAGS.reference not in (None, *_SPLITS)
+
+
 def _check_flags() -> None:
   if FLAGS.samples is None:
     if FLAGS.dataset and not FLAGS.train_classifier:
       raise UserError('--dataset has no effect without --train_classifier or --samples. Leave it out')
     if FLAGS.image_size is not None:
       raise UserError('--image_size has no effect without --samples. Leave it out')
-    if FLAGS.reference not in (None, *_SPLITS):
+    if _has_own_reference():
       raise UserError('--reference=%s: must be train or test without --samples' % FLAGS.reference)
   else:
     if FLAGS.checkpoint is not None:
       raise UserError('--checkpoint has no effect with --samples. Leave it out')
-    if FLAGS.train_classifier and FLAGS.dataset is None and FLAGS.reference not in (None, *_SPLITS):
+    if FLAGS.train_classifier and FLAGS.dataset is None and _has_own_reference():
       raise UserError('--train_classifier needs --dataset with --samples and --reference=%s' % FLAGS.reference)
   if FLAGS.classifier_graph in (None, 'inception'):
     for name in ('checksum', 'input', 'features', 'probabilities'):
@@ -152,11 +157,10 @@ def _dataset(config: configs.Config) -> datasets.Dataset:
       raise UserError('%s was trained on %s: file not found. Give its path with --data_path' % (FLAGS.run_dir, path))
   dataset = datasets.load(dataclasses.replace(config, data_dir=FLAGS.data_dir or config.data_dir, data_path=path))
   if dataset.fingerprint != config.data_fingerprint:
-    elsewhere = ', or give its path with %s' % ('--data_path' if has_path else '--data_dir')
-    elsewhere = '' if config.dataset == 'digits' else elsewhere
+    place = '' if config.dataset == 'digits' else ', or give its path with --data_' + ('path' if has_path else 'dir')
     raise UserError(
       '%s was trained on other data than dataset=%s has now. %s%s'
-      % (FLAGS.run_dir, config.dataset, datasets.restoring(config.dataset), elsewhere)
+      % (FLAGS.run_dir, config.dataset, datasets.restoring(config.dataset), place)
     )
   return dataset
 
@@ -186,7 +190,7 @@ def _reference(count: int) -> Tuple[str, references.Real, Optional[str], Optiona
   Returns:
     (name, images, data set, image_fit); the last two are None for images from anywhere.
   """
-  if FLAGS.reference not in (None, *_SPLITS):
+  if _has_own_reference():
     images = image_sets.read(FLAGS.reference, FLAGS.image_size)
     some = images[references.spread(len(images), FLAGS.num_samples or len(images))]
     real = references.Real(FLAGS.reference, 'images', some, references.halves(images, count))
@@ -210,7 +214,7 @@ def _score_samples() -> Tuple[Dict[str, Any], List[Any]]:
   samples = samples[references.spread(len(samples), FLAGS.num_samples or len(samples))]
   name, real, dataset_name, image_fit = _reference(len(samples))
   size, own_size = samples.shape[1], real.reference.shape[1]
-  if FLAGS.dataset is None or FLAGS.reference not in (None, *_SPLITS):
+  if FLAGS.dataset is None or _has_own_reference():
     image_sets.check_alike(samples, real.reference, '--samples=' + FLAGS.samples, name)
   elif size != own_size:
     how = 'padded' if size > own_size else 'shrunk'

@@ -207,7 +207,7 @@ def train(
 
 
 def shown(samples: Optional[str]) -> np.ndarray:
-  """Returns the grid that `train` kept, uint8 [H, W, 3]; of None, one that is as good as blank."""
+  """Returns the grid that `train` kept, uint8 [H, W, 3]; of None, a white pixel."""
   if samples is None:
     return np.full([1, 1, 3], 255, np.uint8)
   with Image.open(io.BytesIO(base64.b64decode(samples))) as image:
