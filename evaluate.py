@@ -157,7 +157,8 @@ def _dataset(config: configs.Config) -> datasets.Dataset:
       raise UserError('%s was trained on %s: file not found. Give its path with --data_path' % (FLAGS.run_dir, path))
   dataset = datasets.load(dataclasses.replace(config, data_dir=FLAGS.data_dir or config.data_dir, data_path=path))
   if dataset.fingerprint != config.data_fingerprint:
-    place = '' if config.dataset == 'digits' else ', or give its path with --data_' + ('path' if has_path else 'dir')
+    flag = '--data_path' if has_path else '--data_dir'
+    place = '' if config.dataset == 'digits' else ', or give its path with ' + flag
     raise UserError(
       '%s was trained on other data than dataset=%s has now. %s%s'
       % (FLAGS.run_dir, config.dataset, datasets.restoring(config.dataset), place)
