@@ -58,10 +58,11 @@ def montage(rows: Sequence[Tuple[str, Sequence[Tuple[str, np.ndarray]]]], width:
   return picture
 
 
-def frame(step: int, grid: np.ndarray, steps: np.ndarray, values: np.ndarray, filtered: np.ndarray) -> Any:
+def frame(run: str, step: int, grid: np.ndarray, steps: np.ndarray, values: np.ndarray, filtered: np.ndarray) -> Any:
   """Returns a frame of an animation: samples after a generator step, beside the estimate up to there.
 
   Args:
+    run: what was trained, for the title.
     step: the generator step.
     grid: uint8 [H, W], 8 x 8 samples.
     steps, values, filtered: [N], the estimate of the whole run and its running median.
@@ -83,7 +84,7 @@ def frame(step: int, grid: np.ndarray, steps: np.ndarray, values: np.ndarray, fi
   axes.set_ylim(min(0.0, np.percentile(values, 0.5)), top)
   axes.set_xlabel('generator steps')
   axes.set_ylabel('Wasserstein estimate')
-  axes.set_title(f'step {step:,}')
+  axes.set_title(f'{run}: step {step:,}')
   for side in ('top', 'right'):
     axes.spines[side].set_visible(False)
   plot = io.BytesIO()
@@ -91,7 +92,7 @@ def frame(step: int, grid: np.ndarray, steps: np.ndarray, values: np.ndarray, fi
   picture = Image.new('RGB', (WIDTH, height), 'white')
   picture.paste(tile, (_MARGIN, _MARGIN))
   picture.paste(Image.open(plot).convert('RGB'), (tile.width + 2 * _MARGIN, 0))
-  return picture.resize((WIDTH // 2, height // 2), Image.Resampling.LANCZOS)
+  return picture
 
 
 def terminal(lines: Sequence[str]) -> Any:

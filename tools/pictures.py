@@ -108,7 +108,7 @@ def _training(runs_dir: str) -> bytes:
     steps, values = kept['training'].T
   filtered = curve.median_filter(values)
   grids = [(step, _grid(runs_dir, 'gp', step)) for step in _steps(runs_dir, 'gp') if step]
-  frames = [drawings.frame(step, grid, steps, values, filtered) for step, grid in grids]
+  frames = [drawings.frame('blog-mnist, gp', step, grid, steps, values, filtered) for step, grid in grids]
   content = io.BytesIO()
   durations = [120] * (len(frames) - 1) + [3000]
   frames[0].save(content, 'WEBP', save_all=True, append_images=frames[1:], duration=durations, loop=0, quality=80)
