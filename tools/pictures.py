@@ -23,7 +23,7 @@ from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 import numpy as np
 from PIL import Image
 
-from experiments import style
+from experiments import estimate_and_quality, style
 from tools import browser, drawings
 from wgan_tf1 import curve, files
 from wgan_tf1.errors import UserError
@@ -115,6 +115,16 @@ def _training(runs_dir: str) -> bytes:
   return content.getvalue()
 
 
+def _estimates(runs_dir: str) -> bytes:
+  """The three systems of experiment 6 that train, from its results."""
+  with open(os.path.join(ROOT, 'results', 'estimate_and_quality.json')) as f:
+    numbers = json.load(f)['numbers']
+  numbers['runs'] = {key: numbers['runs'][key] for key in ('conv-clip', 'conv-gp', 'conv-gan')}
+  content = io.BytesIO()
+  estimate_and_quality.plot(numbers).savefig(content, format='png', dpi=drawings.WIDTH / 10.5)
+  return content.getvalue()
+
+
 def _curve(runs_dir: str) -> bytes:
   with open(os.path.join(runs_dir, 'first', 'curve.png'), 'rb') as f:
     return f.read()
@@ -202,6 +212,7 @@ PICTURES: Dict[str, Tuple[str, Tuple[str, ...], Callable[[str], bytes]]] = {
   'terminal': ('terminal.png', ('first',), _terminal),
   'tensorboard_time_series': ('tensorboard_time_series.png', ('clip',), _time_series),
   'tensorboard_graph': ('tensorboard_graph.png', ('clip',), _graph),
+  'estimates': ('estimates.png', (), _estimates),
   'diagram': ('diagram.png', (), lambda runs_dir: drawings.diagram()),
   'variants': ('variants.png', ('clip', 'clip-bn', 'gp'), _variants),
   'interpolation': ('interpolation.png', ('clip-bn',), _interpolation),

@@ -51,12 +51,16 @@ def test_an_animation_has_a_frame_for_each_grid_of_the_run(tmp_path):
   steps = np.arange(1, 151)
   np.savez(str(tmp_path / 'gp' / 'curve.npz'), training=np.stack([steps, 1 / steps], axis=1))
   animation = _open(pictures.PICTURES['training'][2](str(tmp_path)))
-  assert animation.n_frames == 3 and animation.size[0] == drawings.WIDTH // 2
+  assert animation.n_frames == 3 and animation.size[0] == drawings.WIDTH
   greys = []
   for i in range(3):
     animation.seek(i)
     greys.append(round(np.median(np.asarray(animation.convert('L'))[20:-20, 20:300])))
   assert np.abs(np.array(greys) - [50, 100, 150]).max() <= 3
+
+
+def test_the_estimates_are_drawn_from_the_results(tmp_path):
+  assert _open(pictures.PICTURES['estimates'][2](str(tmp_path))).size[0] == drawings.WIDTH
 
 
 def test_the_commands_of_the_runs_are_listed_and_can_be_used(tmp_path):
