@@ -75,7 +75,7 @@ def frame(run: str, step: int, grid: np.ndarray, steps: np.ndarray, values: np.n
   height = tile.height + 2 * _MARGIN
   figure = Figure(figsize=((WIDTH - tile.width - 3 * _MARGIN) / 200, height / 200), dpi=200)
   FigureCanvasAgg(figure)
-  axes = figure.add_axes((0.16, 0.14, 0.81, 0.78))
+  axes = figure.add_axes((0.16, 0.14, 0.79, 0.78))
   done = steps <= step
   axes.plot(steps[done], values[done], color=style.COLORS['gp'], alpha=0.25, linewidth=0.8)
   axes.plot(steps[done], filtered[done], color=style.COLORS['gp'], linewidth=1.6)
