@@ -19,7 +19,7 @@ _COMMON = dict(
   },
   clip_orders={'after': 'after', 'before': 'before', 'race': 'before', 'no_gamma': 'before'},  # see `reordered`
 )
-# An eighth of the post preset's width, and half of its updates.
+# The networks have an eighth of the post preset's width, and are trained for half of its updates.
 SETTINGS = {
   'full': dict(
     image_runs.SCORED_FULL, **image_runs.VARIANTS['clip'], **_COMMON, width=8, batch_size=64, generator_steps=1000,
@@ -245,9 +245,8 @@ def plot(numbers: common.Json) -> Any:
   figure.axes[0].set_yticklabels('%s, %s' % words for words in zip(norms, orders))
   below = rows[1].subgridspec(1, len(runs)).subplots(squeeze=False)[0]
   for panel, key, norm, order in zip(below, runs, norms, orders):
-    panel.imshow(image_runs.shown(numbers['samples'].get(key)))
+    image_runs.show(panel, numbers['samples'].get(key))
     panel.set_title('%s,\n%s' % (norm, order.split(' (')[0].replace(', ', ',\n')), fontsize=8)
-    panel.axis('off')
   figure.tight_layout()
   return figure
 

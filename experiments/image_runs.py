@@ -214,6 +214,12 @@ def shown(samples: Optional[str]) -> np.ndarray:
     return np.asarray(image.convert('RGB'))
 
 
+def show(axes: Any, samples: Optional[str]) -> None:
+  """Shows the grid that `train` kept, as `shown` reads it, on matplotlib Axes without a frame."""
+  axes.imshow(shown(samples))
+  axes.axis('off')
+
+
 def rank_correlation(a: Sequence[float], b: Sequence[float]) -> Optional[float]:
   """Spearman's rank correlation of two sequences; None where it does not exist, because one of them is constant."""
   from scipy.stats import spearmanr

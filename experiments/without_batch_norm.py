@@ -184,9 +184,8 @@ def plot(numbers: common.Json) -> Any:
     axes.text(len(generators) - 0.5, line, line_label, fontsize=8, color='0.4', ha='right', va='bottom')
   below = rows[1].subgridspec(1, len(generators) * len(variants)).subplots(squeeze=False)[0]
   for panel, (generator, variant) in zip(below, itertools.product(generators, variants)):
-    panel.imshow(image_runs.shown(numbers['samples'].get('%s/%s' % (generator, variant))))
+    image_runs.show(panel, numbers['samples'].get('%s/%s' % (generator, variant)))
     panel.set_title('%s\n%s' % (_NAMES[generator].split(',')[0], image_runs.LABELS[variant]), fontsize=9)
-    panel.axis('off')
   return common.with_legend(figure, axes, len(variants))
 
 

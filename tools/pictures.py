@@ -120,8 +120,8 @@ def _estimates(runs_dir: str) -> bytes:
   with open(os.path.join(ROOT, 'results', 'estimate_and_quality.json')) as f:
     numbers = json.load(f)['numbers']
   numbers['runs'] = {key: numbers['runs'][key] for key in ('conv-clip', 'conv-gp', 'conv-gan')}
-  content = io.BytesIO()
-  estimate_and_quality.plot(numbers).savefig(content, format='png', dpi=drawings.WIDTH / 10.5)
+  figure, content = estimate_and_quality.plot(numbers), io.BytesIO()
+  figure.savefig(content, format='png', dpi=drawings.WIDTH / figure.get_figwidth())
   return content.getvalue()
 
 
