@@ -18,8 +18,9 @@ import wgan_tf1.packages  # isort: skip  # noqa: F401
 
 import dataclasses
 import os
+import re
 import sys
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 from absl import flags
@@ -48,7 +49,7 @@ def _define_flags() -> None:
     'num_samples', None, 'samples to draw. Default: 10000 images, 640 lines or 2500 points.', lower_bound=10
   )
   flags.DEFINE_integer('seed', 0, 'seed of the latents.', lower_bound=0, upper_bound=2**32 - 1)
-  flags.DEFINE_string('data_dir', None, "directory that holds the data sets. Default: the run's.")
+  flags.DEFINE_string('data_dir', None, "directory that holds the data sets. Default: $WGAN_DATA_DIR, else the run's.")
   flags.DEFINE_string('data_path', None, "file or folder of the run's data, if it has moved. Default: the run's.")
   flags.DEFINE_string(
     'samples', None, 'score these images instead of a run: a folder, or a .zip, .npz or .npy file. Default: the run.'
@@ -110,7 +111,7 @@ def _checkpoint_step() -> Optional[int]:
   folder, name = os.path.split(FLAGS.checkpoint)
   name = name[len('model-') :] if name.startswith('model-') else name
   name = name[: -len('.index')] if name.endswith('.index') else name
-  if not name.isdigit() or (folder and os.path.realpath(folder) != os.path.realpath(FLAGS.run_dir)):
+  if not re.match(r'[0-9]+\Z', name) or (folder and os.path.realpath(folder) != os.path.realpath(FLAGS.run_dir)):
     raise UserError(
       '--checkpoint=%s: must be a generator step, such as 2000, or a checkpoint in %s'
       % (FLAGS.checkpoint, FLAGS.run_dir)
@@ -141,6 +142,11 @@ def _train_classifier(dataset_name: str, data_dir: str) -> None:
   print('%s: right on %.2f %% of the test images' % (path, 100 * accuracy), file=sys.stderr)
 
 
+def _data_dir(config: Optional[configs.Config] = None) -> str:
+  """Returns the directory of the data sets: --data_dir, else WGAN_DATA_DIR, else where a run had them."""
+  return FLAGS.data_dir or os.environ.get('WGAN_DATA_DIR') or (config or configs.make()).data_dir
+
+
 def _dataset(config: configs.Config) -> datasets.Dataset:
   """Loads the data that a run was trained on, from where --data_dir or --data_path says they are by now.
 
@@ -155,7 +161,7 @@ def _dataset(config: configs.Config) -> datasets.Dataset:
     path = config.data_path
     if path is not None and not os.path.exists(path):
       raise UserError('%s was trained on %s: file not found. Give its path with --data_path' % (FLAGS.run_dir, path))
-  dataset = datasets.load(dataclasses.replace(config, data_dir=FLAGS.data_dir or config.data_dir, data_path=path))
+  dataset = datasets.load(dataclasses.replace(config, data_dir=_data_dir(config), data_path=path))
   if dataset.fingerprint != config.data_fingerprint:
     flag = '--data_path' if has_path else '--data_dir'
     place = '' if config.dataset == 'digits' else ', or give its path with ' + flag
@@ -166,20 +172,27 @@ def _dataset(config: configs.Config) -> datasets.Dataset:
   return dataset
 
 
-def _score_run() -> Tuple[Dict[str, Any], List[Any]]:
-  """Measures the run; returns (what was measured, rows)."""
+def _score_run() -> None:
+  """Measures the run, prints the numbers, and adds them to its metrics.jsonl and events."""
   config = configs.load(FLAGS.run_dir)
+  if config.form != 'image':
+    for name in ('train_classifier', 'classifier_graph'):
+      if FLAGS[name].value:
+        raise UserError('--%s has no effect on %s: it is of images. Leave it out' % (name, config.form))
   step = _checkpoint_step()
   dataset = _dataset(config)
   with console.quiet_tensorflow():
     from wgan_tf1.evaluation import protocol
   if FLAGS.train_classifier:
-    _train_classifier(config.dataset, FLAGS.data_dir or config.data_dir)
+    _train_classifier(config.dataset, _data_dir(config))
   classifier = _classifier(config.dataset) if config.form == 'image' else None
   given = FLAGS.num_samples, classifier, FLAGS.seed, step, FLAGS.reference
   step, rows = protocol.evaluate_run(config, dataset, *given)
-  protocol.record(config, step, rows)
-  return {'run_dir': FLAGS.run_dir, 'step': step, 'dataset': config.dataset, 'variant': config.variant}, rows
+  _report({'run_dir': FLAGS.run_dir, 'step': step, 'dataset': config.dataset, 'variant': config.variant}, rows)
+  try:
+    protocol.record(config, step, rows)
+  except UserError as e:  # the run may be somebody else's
+    warn('the run does not have these numbers: %s' % e)
 
 
 def _reference(count: int) -> Tuple[str, references.Real, Optional[str], Optional[str]]:
@@ -199,7 +212,7 @@ def _reference(count: int) -> Tuple[str, references.Real, Optional[str], Optiona
   dataset: Any = None
   if FLAGS.dataset is not None:
     name, image_fit = FLAGS.dataset, 'pad'
-    dataset = image_sets.of_dataset(name, FLAGS.data_dir or configs.make().data_dir)
+    dataset = image_sets.of_dataset(name, _data_dir())
   else:
     config = configs.load(FLAGS.run_dir)
     if config.form != 'image':
@@ -209,8 +222,8 @@ def _reference(count: int) -> Tuple[str, references.Real, Optional[str], Optiona
   return 'dataset=' + name, real, name, image_fit
 
 
-def _score_samples() -> Tuple[Dict[str, Any], List[Any]]:
-  """Measures the images of --samples; returns (what was measured, rows)."""
+def _score_samples() -> None:
+  """Measures the images of --samples, and prints the numbers."""
   samples = image_sets.read(FLAGS.samples, FLAGS.image_size)
   samples = samples[references.spread(len(samples), FLAGS.num_samples or len(samples))]
   name, real, dataset_name, image_fit = _reference(len(samples))
@@ -224,16 +237,17 @@ def _score_samples() -> Tuple[Dict[str, Any], List[Any]]:
   with console.quiet_tensorflow():
     from wgan_tf1.evaluation import classifiers, measures
   if FLAGS.train_classifier:
-    _train_classifier(dataset_name, FLAGS.data_dir or configs.make().data_dir)
+    _train_classifier(dataset_name, _data_dir())
   measure = measures.of_image_sets(
     references.fitted(real, size, channels),
     _classifier(dataset_name),
     FLAGS.seed,
-    {},
+    published.UNKNOWN_GENERATOR,
     classifiers.unpadded_size(dataset_name, image_fit),
+    measures.without_classifier(dataset_name),
   )
   rows = measure(np.repeat(samples, channels // samples.shape[3], axis=3))
-  return {'samples': FLAGS.samples, 'reference': name, 'dataset': dataset_name}, rows
+  _report({'samples': FLAGS.samples, 'reference': name, 'dataset': dataset_name}, rows)
 
 
 def _report(about: Dict[str, Any], rows: Sequence[Any]) -> None:
@@ -244,9 +258,6 @@ def _report(about: Dict[str, Any], rows: Sequence[Any]) -> None:
   if FLAGS.json == '-':
     sys.stdout.write(text)
     return
-  if FLAGS.json is not None:
-    with files.user_errors('--json=%s cannot be written' % FLAGS.json, 'Use another --json'):
-      files.write_file(FLAGS.json, text.encode())
   if FLAGS.samples:
     print('%s against %s' % (FLAGS.samples, about['reference']))
   else:
@@ -254,18 +265,21 @@ def _report(about: Dict[str, Any], rows: Sequence[Any]) -> None:
   print(tables.table(rows, found if FLAGS.published else ()))
   if any(found) and not FLAGS.published:
     print('published numbers of these metrics: --published')
+  if FLAGS.json is not None:  # last: if it fails, the numbers are not lost
+    with files.user_errors('--json=%s cannot be written' % FLAGS.json, 'Use another --json'):
+      files.write_file(FLAGS.json, text.encode())
 
 
 def main() -> None:
   _check_flags()
   if FLAGS.samples:
-    _report(*_score_samples())
+    _score_samples()
   elif FLAGS.dataset:
     with console.quiet_tensorflow():
       from wgan_tf1.evaluation import small_classifier  # noqa: F401
-    _train_classifier(FLAGS.dataset, FLAGS.data_dir or configs.make().data_dir)
+    _train_classifier(FLAGS.dataset, _data_dir())
   else:
-    _report(*_score_run())
+    _score_run()
 
 
 if __name__ == '__main__':

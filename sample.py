@@ -238,7 +238,7 @@ def _scale(config: Config, kind: str, plan: Plan, animated: bool) -> int:
   frames = plan.columns if animated else 1
   count = plan.total // frames
   columns = outputs.walk_columns(count) if animated else plan.columns
-  return outputs.grid_scale(_path(0, kind, plan), kind, config.image_size or 0, count, columns, frames, FLAGS.scale)
+  return outputs.grid_scale(FLAGS.output, kind, config.image_size or 0, count, columns, frames, FLAGS.scale)
 
 
 def _file_names(plan: Plan) -> Iterator[str]:
@@ -286,7 +286,7 @@ def _write(config: Config, kind: str, plan: Plan, scale: int, path: str, samples
 
 
 def _time_lapse(kind: str, notices: List[str]) -> None:
-  steps = outputs.sample_grids(FLAGS.run_dir)
+  steps = outputs.sample_grids(FLAGS.run_dir, FLAGS.scale)
   for notice in notices:
     warn(notice)
   path = FLAGS.output or os.path.join(FLAGS.run_dir, 'samples', 'timelapse.gif')

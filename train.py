@@ -122,11 +122,12 @@ def main() -> Optional[int]:
   if FLAGS.list_presets:
     print_presets()
     return None
-  config = configs.requested(**{name: FLAGS[name].value for name in FLAG_NAMES})
+  place = tf_config.place()
+  chief = place is None or place.name() == place.trainers()[0]
+  config = configs.requested(place is not None, chief, **{name: FLAGS[name].value for name in FLAG_NAMES})
   if FLAGS.print_config:
     print(json.dumps(dict(json.loads(configs.to_json(config)), run_dir=config.run_dir), indent=2))
     return None
-  tf_config.place()  # checks TF_CONFIG
   print('loading    TensorFlow, then %s' % config.dataset, flush=True)
   with console.quiet_tensorflow():  # imported after the checks, so that --help and mistakes answer at once
     from wgan_tf1 import training

@@ -74,19 +74,21 @@ def theirs(made: configs.Config, dataset: Any, score: Score, settings: Sequence[
     )  # fmt: skip
     words = dict(preset=made.preset, variant=made.variant, precision=made.precision, images=path, folder=folder)
     command = [FLAGS.torch_python, script, *('--%s=%s' % pair for pair in {**numbers, **words}.items()), *settings]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    errors = open(os.path.join(folder, 'errors.txt'), 'w+')  # a pipe that nobody reads would fill up, and block
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:
       for line in process.stdout or ():
         point = json.loads(line)
         drawn = os.path.join(folder, '%d.npy' % point['step'])
         yield point['step'], point['seconds'], score(np.load(drawn)[..., np.newaxis])
         os.remove(drawn)
-      _, said = process.communicate()
-      if process.returncode:
-        raise UserError('%s failed: %s' % (' '.join(command), (said.strip().splitlines() or ['?'])[-1]))
+      if process.wait():
+        errors.seek(0)
+        raise UserError('%s failed: %s' % (' '.join(command), (errors.read().strip().splitlines() or ['?'])[-1]))
     finally:
       process.kill()
       process.wait()
+      errors.close()
 
 
 def until(points: Iterator[Point], least: float) -> Curve:

@@ -6,7 +6,7 @@ import functools
 import io
 import os
 import tempfile
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence
 
 import numpy as np
 from PIL import Image
@@ -227,10 +227,3 @@ def rank_correlation(a: Sequence[float], b: Sequence[float]) -> Optional[float]:
   if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
     return None
   return float(spearmanr(a, b)[0])
-
-
-def median_filter(values: Sequence[float], window: int) -> List[float]:
-  """Running median of a sequence over an odd number of its members; the ends are repeated beyond the ends."""
-  from scipy.ndimage import median_filter as filtered
-
-  return [float(v) for v in filtered(np.asarray(values, np.float64), size=window, mode='nearest')]

@@ -331,3 +331,10 @@ def test_points_are_drawn_over_the_critic(tmp_path):
     assert picture.shape == (640, 600, 3)
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 100  # lines of many colours, two kinds of points
   assert not [name for name in variables(tmp_path / 'r1', 1) if name.startswith('generator/')]
+
+
+def test_a_run_is_found_in_the_home_directory_and_resumed_with_an_empty_tf_config(tmp_path):
+  flags = ('--preset=toy-8gaussians', '--width=2', '--batch_size=4', '--critic_steps=1', '--generator_steps=1')
+  run_here(tmp_path, 'train.py', '--run_dir=~/runs/a', *flags, HOME=str(tmp_path))
+  out, _ = run_here(tmp_path, 'train.py', '--run_dir=~/runs/a', '--generator_steps=2', HOME=str(tmp_path), TF_CONFIG='')
+  assert 'Trained 2 generator steps. See %s' % (tmp_path / 'runs' / 'a') in out

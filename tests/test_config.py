@@ -409,3 +409,20 @@ def test_config_json_keeps_any_name_of_a_file(tmp_path, name):
 def test_what_no_file_can_be_called_is_refused(name, value):
   with pytest.raises(UserError, match=name + '=.*: must be a name that a file can have'):
     config.make('text-char', 'gp', **{name: value})
+
+
+def test_the_run_that_a_run_starts_from_may_be_named_in_another_way(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  old = config.make('toy-8gaussians', 'gp', init_from='first', init_step=3)
+  for same in ('first', str(tmp_path / 'first'), './first/'):
+    config.check_same_run(old, dataclasses.replace(old, init_from=same))
+  with pytest.raises(UserError, match='was started with init_from=first, not second'):
+    config.check_same_run(old, dataclasses.replace(old, init_from='second'))
+
+
+def test_only_the_chief_of_a_cluster_reads_the_run_to_start_from(tmp_path):
+  flags = dict(preset='toy-8gaussians', init_from=str(tmp_path / 'none'), init_step=3, run_dir=str(tmp_path / 'run'))
+  assert config.requested(in_cluster=True, chief=False, **flags).init_step == 3
+  for in_cluster in (True, False):
+    with pytest.raises(UserError, match='none holds no run'):
+      config.requested(in_cluster, **flags)

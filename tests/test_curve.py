@@ -30,7 +30,7 @@ def test_what_was_trained_again_is_dropped_and_a_damaged_file_only_warns(tiny, t
   kept = curve.Curve(config, 0)
   kept.training += [(step, step / 10) for step in range(1, 31)]
   kept.held_out += [(20, 1.5), (40, 2.5)]
-  kept.write(last=True)
+  kept.write()
   resumed = curve.Curve(config, 20)
   assert resumed.training == [(step, step / 10) for step in range(1, 21)] and resumed.held_out == [(20, 1.5)]
   assert curve.Curve(config, 0).training == []  # a new run in a directory that has an old curve
@@ -50,7 +50,7 @@ def _is_drawn(path):
 def test_a_curve_with_hardly_any_values_is_drawn(tiny, tmp_path, estimates):
   run = curve.Curve(tiny(run_dir=str(tmp_path)), 0)
   run.training += list(enumerate(estimates, 1))
-  run.write(last=True)
+  run.draw(last=True)
   assert Image.open(str(tmp_path / 'curve.png')).size == (800, 400)
 
 
@@ -67,7 +67,7 @@ def test_drawing_is_put_off_while_it_would_take_more_than_a_hundredth_of_the_run
 
   monkeypatch.setattr(run, '_draw', draw)
   for now[0], last in ((10, False), (100, False), (213, False), (220, False), (300, True)):
-    run.write(last)
+    run.draw(last)
   assert drawn == [10, 213, 300]
 
 

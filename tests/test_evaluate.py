@@ -36,6 +36,13 @@ def test_a_run_of_points_on_the_command_line(tiny, tmp_path, monkeypatch):
   assert {row['step'] for row in saved} == {1} and 'modes_captured' in {row['metric'] for row in saved}
   assert {row['better'] for row in saved} == {'higher', 'lower', None}
 
+  os.rename(os.path.join(at, 'metrics.jsonl'), os.path.join(at, 'kept'))
+  os.mkdir(os.path.join(at, 'metrics.jsonl'))  # as if the run were another user's
+  again, err = run_here(tmp_path, 'evaluate.py', *flags)
+  assert again == out and err.startswith('warning: the run does not have these numbers: runs/toy/metrics.jsonl cannot')
+  os.rmdir(os.path.join(at, 'metrics.jsonl'))
+  os.rename(os.path.join(at, 'kept'), os.path.join(at, 'metrics.jsonl'))
+
   published, _ = run_here(tmp_path, 'evaluate.py', *flags, '--published', '--reference=train')
   lines = published.splitlines()
   row = next(i for i, line in enumerate(lines) if line.startswith('modes_captured'))
@@ -212,6 +219,9 @@ def test_a_data_path_is_refused_where_it_has_no_effect(tiny, tmp_path):
   training.train(tiny('gp', 'toy-8gaussians', width=4, generator_steps=1, run_dir=run_dir))
   error = refused(tmp_path, 'evaluate.py', '--run_dir=run', '--data_path=a', here=True)
   assert '--data_path has no effect with dataset=8gaussians. Use --data_dir' in error
+  for flag in ('--train_classifier', '--classifier_graph=a.pb'):
+    error = refused(tmp_path, 'evaluate.py', '--run_dir=run', flag, here=True)
+    assert '%s has no effect on points: it is of images. Leave it out' % flag.split('=')[0] in error
   config = configs.load(run_dir)
   with open(os.path.join(run_dir, 'config.json')) as f:
     text = f.read()
@@ -232,7 +242,7 @@ def test_checkpoints_by_step_and_by_path(monkeypatch):
   for name in ('30', 'model-30', 'runs/one/model-30', './runs/one/model-30.index'):
     Flags.checkpoint = name
     assert evaluate._checkpoint_step() == 30
-  for name in ('newest', 'runs/two/model-30', 'model-', 'model-30.meta', '-3'):
+  for name in ('newest', 'runs/two/model-30', 'model-', 'model-30.meta', '-3', '\u00b2'):
     Flags.checkpoint = name
     with pytest.raises(UserError, match='must be a generator step, such as 2000, or a checkpoint in runs/one'):
       evaluate._checkpoint_step()

@@ -1,6 +1,7 @@
 import os
 import socket
 import stat
+import types
 
 import pytest
 
@@ -94,3 +95,16 @@ def test_an_oserror_becomes_a_line_with_its_reason_and_the_advice(error, reason)
 def test_other_errors_stay_what_they_are():
   with pytest.raises(ValueError), files.user_errors('x cannot be written'):
     raise ValueError
+
+
+def test_only_numbers_with_the_suffix_are_counted(tmp_path):
+  for name in ('2.png', '10.png', '0.png', '2-seed0.png', '\u00b2.png', '3.txt', 'a.png', '.png'):
+    (tmp_path / name).write_bytes(b'')
+  assert files.numbered(str(tmp_path), '.png') == [0, 2, 10]
+  assert files.numbered(str(tmp_path / 'none'), '.png') == []
+
+
+@pytest.mark.parametrize('system, expected', [('posix', "'C:\\my runs'"), ('nt', '"C:\\my runs"')])
+def test_a_printed_command_can_be_pasted(monkeypatch, system, expected):
+  monkeypatch.setattr(files, 'os', types.SimpleNamespace(name=system))
+  assert files.pasted('C:\\my runs') == expected and files.pasted('runs') == 'runs'

@@ -33,7 +33,7 @@ ALLOWED = {
   'runs': 'config errors files runs',
   'distributed': 'config errors distributed',
   'flag_help': '',
-  'console': 'config errors flag_help progress',
+  'console': 'config errors files flag_help progress',
   'curve': 'config errors files',
   'latents': 'errors',
   'outputs': 'errors files images',

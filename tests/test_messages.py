@@ -22,7 +22,7 @@ SHOWN_BY = {
   ('wgan_tf1/console.py', 'generator_learning_rate'): ['train.py'],  # the opening block
   ('wgan_tf1/console.py', 'critic_learning_rate'): ['train.py'],
   ('wgan_tf1/console.py', 'logdir'): [],  # TensorBoard's
-  ('wgan_tf1/data/arrays.py', 'dataset'): ['train.py'],
+  ('wgan_tf1/data/arrays.py', 'data_dir'): ['train.py', 'evaluate.py'],
   ('wgan_tf1/sampling.py', 'export'): ['sample.py'],
   ('wgan_tf1/data/downloads.py', 'dataset'): ['train.py'],
   ('wgan_tf1/data/downloads.py', 'data_path'): ['train.py'],

@@ -100,6 +100,20 @@ def test_a_long_time_lapse_is_thinned(tmp_path):
   assert max(np.diff(steps)) <= 30
 
 
+def test_a_time_lapse_of_large_pictures_is_thinned_to_what_fits_into_memory(tmp_path, monkeypatch):
+  run = _run(tmp_path, range(0, 100, 10), size=20)
+  monkeypatch.setattr(outputs, '_MOST_AT_ONCE', 4 * 40 * (40 + 28))
+  steps = outputs.sample_grids(run, scale=2)
+  assert steps == [0, 30, 60, 90]
+  outputs.write_time_lapse(str(tmp_path / 't.gif'), '.gif', run, steps, 2, lambda _: None)
+  assert len(_frames(tmp_path / 't.gif')) == 4
+  with user_error('120 x 148 pixels are too many. Use a smaller --scale'):
+    outputs.write_time_lapse(str(tmp_path / 't.gif'), '.gif', run, outputs.sample_grids(run, 6), 6, lambda _: None)
+  monkeypatch.setattr(outputs, '_MOST_AT_ONCE', 100)
+  with user_error('20 x 48 pixels are too many. Leave out --timelapse'):
+    outputs.write_time_lapse(str(tmp_path / 't.gif'), '.gif', run, outputs.sample_grids(run, 1), 1, lambda _: None)
+
+
 def test_a_time_lapse_of_what_cannot_be_used(tmp_path):
   with user_error('has no pictures of samples yet. Train it for longer'):
     outputs.sample_grids(str(tmp_path))

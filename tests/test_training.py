@@ -1,3 +1,5 @@
+import concurrent.futures
+import dataclasses
 import os
 import re
 
@@ -6,6 +8,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from tests.helpers.checkpoints import variables
+from wgan_tf1 import config as configs
 from wgan_tf1 import training
 from wgan_tf1.data import batches
 from wgan_tf1.errors import UserError
@@ -97,6 +100,36 @@ def test_a_run_directory_is_for_one_process_at_a_time(tiny, tmp_path):
       training.train(config)
     assert os.listdir(config.run_dir) == ['.lock']  # it wrote nothing
   assert training.train(config) is None
+
+
+@pytest.mark.parametrize('name, fails', [('curve.png', False), ('curve.npz', True)])
+def test_a_curve_that_cannot_be_written_loses_no_checkpoint(tiny, tmp_path, capsys, name, fails):
+  config = tiny(preset='toy-8gaussians', width=2, generator_steps=2, save_every_steps=1, run_dir=str(tmp_path / 'run'))
+  (tmp_path / 'run' / name).mkdir(parents=True)
+  if fails:
+    with pytest.raises(UserError, match='run_dir=.*run cannot be written: .*it is a directory'):
+      training.train(config)
+    assert list(checkpoints.paths(config.run_dir)) == [1]
+  else:
+    assert training.train(config) is None
+    assert list(checkpoints.paths(config.run_dir)) == [1, 2]
+    warning = 'warning: %s cannot be written: it is a directory, not a file' % (tmp_path / 'run' / name)
+    assert warning in capsys.readouterr().err
+
+
+def test_a_smaller_number_of_steps_does_not_give_up_the_goal_of_a_run(tiny, tmp_path):
+  config = tiny(preset='toy-8gaussians', width=2, generator_steps=2, run_dir=str(tmp_path))
+  assert training.train(config) is None
+  directory.write_config(dataclasses.replace(configs.load(str(tmp_path)), generator_steps=9))  # it was stopped at 2
+  assert training.train(dataclasses.replace(config, generator_steps=1)) is None
+  assert configs.load(str(tmp_path)).generator_steps == 9
+
+
+def test_a_run_trains_in_a_thread(tiny, tmp_path):
+  config = tiny(preset='toy-8gaussians', width=2, generator_steps=1, run_dir=str(tmp_path))
+  with concurrent.futures.ThreadPoolExecutor() as pool:
+    assert pool.submit(training.train, config).result() is None
+  assert list(checkpoints.paths(str(tmp_path))) == [1]
 
 
 def test_a_run_directory_that_cannot_be_made_is_one_line(tiny, tmp_path):

@@ -57,8 +57,7 @@ def _grid(runs_dir: str, name: str, step: int) -> np.ndarray:
 
 
 def _steps(runs_dir: str, name: str) -> List[int]:
-  names = os.listdir(os.path.join(runs_dir, name, 'samples'))
-  return sorted(int(n[:-4]) for n in names if n.endswith('.png') and n[:-4].isdigit())
+  return files.numbered(os.path.join(runs_dir, name, 'samples'), '.png')
 
 
 def _at_steps(runs_dir: str, name: str, label: str, steps: Sequence[int], rows: int = 4, columns: int = 4) -> Any:

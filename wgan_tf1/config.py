@@ -10,7 +10,6 @@ No TensorFlow here.
 import dataclasses
 import json
 import os
-import shlex
 from typing import Any, Callable, Dict, Optional, Sequence
 
 import wgan_tf1
@@ -78,7 +77,8 @@ def _setting(
     needs: a key of `_NEEDS`, without which the setting is refused.
     required: whether the setting is required with what it needs, if it is Optional.
     any_text: whether its text may be long or have any character, as a path may.
-    changeable: whether a started run may change it; it does not reach the weights.
+    changeable: whether a started run may change it. None of these reaches the weights, except that with `num_gpus` each
+      GPU normalises its own part of a batch.
     flag: whether train.py has a flag for it.
     from_data: whether the data decide it: looked up when a run starts, and checked when it resumes.
     **kwargs: for `dataclasses.field`.
@@ -447,11 +447,14 @@ def _check_version(path: str, version: Any) -> None:
     )
 
 
-def requested(**flags: Any) -> Config:
+def requested(in_cluster: bool = False, chief: bool = True, **flags: Any) -> Config:
   """Returns the `Config` that flags ask for: of the run in `flags['run_dir']` if there is one, otherwise a new one.
 
   A run that is named keeps its settings; flags may only repeat them, or change those that a started run may change.
-  In a cluster each process has its flags alone, since only the chief sees the run.
+  Args:
+    in_cluster: whether this is one of several processes: each has its flags alone, since only the chief sees the run.
+    chief: whether this process reads and writes the run directory.
+    **flags: fields of `Config`; None is a flag that is not given.
 
   Raises:
     UserError: naming each flag that contradicts the run; or see `make` and `load`.
@@ -459,11 +462,11 @@ def requested(**flags: Any) -> Config:
   flags = {name: value for name, value in flags.items() if value is not None}
   run_dir = flags.get('run_dir')
   named = run_dir is not None and os.path.exists(os.path.join(run_dir, 'config.json'))
-  if not named or 'TF_CONFIG' in os.environ:
+  if not named or in_cluster:
     config = make(**flags)
-    if config.init_from is not None and config.init_step is None and 'TF_CONFIG' in os.environ:
+    if config.init_from is not None and config.init_step is None and in_cluster:
       raise UserError('init_step is required with init_from and TF_CONFIG')  # only the chief can look it up
-    if config.init_from is not None and not os.path.exists(os.path.join(config.run_dir, 'config.json')):
+    if chief and config.init_from is not None and not os.path.exists(os.path.join(config.run_dir, 'config.json')):
       load(config.init_from)  # refuses now what is no run
     return config
   old = load(run_dir)
@@ -487,10 +490,17 @@ def check_same_run(old: Config, new: Config) -> None:
 
 def _refuse(old: Config, wanted: Dict[str, Any], run_dir: Optional[str] = None) -> None:
   """Raises a `UserError` that names each of the settings that an old run has otherwise."""
-  differing = ['%s=%s, not %s' % (n, getattr(old, n), value) for n, value in wanted.items() if getattr(old, n) != value]
+
+  def same(name: str, value: Any) -> bool:
+    before = getattr(old, name)
+    if name == 'init_from' and before is not None and value is not None:
+      return os.path.realpath(before) == os.path.realpath(value)
+    return before == value
+
+  differing = ['%s=%s, not %s' % (n, getattr(old, n), value) for n, value in wanted.items() if not same(n, value)]
   if differing:
     name = run_dir or old.run_dir
     raise UserError(
       '%s was started with %s. Give its own settings to resume it, or start a new run from its weights: --init_from=%s '
-      'and another --run_dir' % (name, '; '.join(differing), shlex.quote(name))
+      'and another --run_dir' % (name, '; '.join(differing), files.pasted(name))
     )

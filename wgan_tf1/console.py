@@ -5,13 +5,13 @@ import collections
 import contextlib
 import logging
 import os
-import shlex
 import shutil
 import signal
 import statistics
 import sys
 import tempfile
 import textwrap
+import threading
 import warnings
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 import wgan_tf1
 from wgan_tf1 import config as configs
-from wgan_tf1 import flag_help
+from wgan_tf1 import files, flag_help
 from wgan_tf1.config import Config
 from wgan_tf1.errors import UserError, one_line
 
@@ -125,6 +125,7 @@ def _status(main: Callable[[], Optional[int]], groups: Dict[str, List[str]], out
       unparsed = flags.FLAGS(sys.argv)[1:]
       if unparsed:
         raise UserError('%r is not a flag; see --help' % unparsed[0])
+      _find_home()
       status = main()
       if status is not None:
         return status
@@ -144,6 +145,14 @@ def _status(main: Callable[[], Optional[int]], groups: Dict[str, List[str]], out
     return 130
   print('%s: %s' % (sys.argv[0], one_line(message)), file=sys.stderr)
   return 2
+
+
+def _find_home() -> None:
+  """Replaces the ~ at the start of a flag's path by the home directory: shells leave that of --run_dir=~/runs alone."""
+  for name in flags.FLAGS:
+    value = flags.FLAGS[name].value
+    if isinstance(value, str) and value.startswith('~/'):
+      flags.FLAGS[name].value = os.path.expanduser(value)
 
 
 @contextlib.contextmanager
@@ -177,8 +186,14 @@ def quiet_tensorflow() -> Iterator[None]:
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[List[int]]:
-  """Collects SIGINT and SIGTERM in the list that it yields; the second of a kind acts at once, as usual."""
+  """Collects SIGINT and SIGTERM in the list that it yields; the second of a kind acts at once, as usual.
+
+  In another thread than the main one, which alone gets signals, the list stays empty.
+  """
   stopped: List[int] = []
+  if threading.current_thread() is not threading.main_thread():
+    yield stopped
+    return
 
   def note(number: int, frame: Any) -> None:
     del frame
@@ -279,7 +294,10 @@ def _data_and_machine(trainer: Any) -> Any:
   tensorflow = sys.modules['tensorflow']
   gpus = [d.name.split('device:')[-1] for d in trainer.session.list_devices() if d.device_type == 'GPU']
   cpu = 'CPU, ' + count(os.cpu_count() or 1, 'core')
-  watch = [os.path.relpath(sys.executable), '-m', 'tensorboard.main', '--logdir=' + config.run_dir]
+  python = sys.executable
+  with contextlib.suppress(ValueError):  # on Windows there is no way from one drive to another
+    python = os.path.relpath(python)
+  watch = [python, '-m', 'tensorboard.main', '--logdir=' + config.run_dir]
   sizes: Any = [sum(v.shape.num_elements() for v in vs) for vs in (graph.generator_variables, graph.critic_variables)]
   return [
     ('data', '%s: %s %s, %s held out'
@@ -288,5 +306,5 @@ def _data_and_machine(trainer: Any) -> Any:
      % (config.architecture, format(sizes[0], ','), format(sizes[1], ','))),
     ('device', '%s; TensorFlow %s' % (', '.join(gpus) or cpu, tensorflow.__version__)),
     ('run_dir', config.run_dir),
-    ('watch', ' '.join(map(shlex.quote, watch))),
+    ('watch', ' '.join(map(files.pasted, watch))),
   ]  # fmt: skip

@@ -65,21 +65,30 @@ class Curve:
       except Exception as e:  # of a damaged file: NumPy raises many kinds
         warn('%s cannot be read (%s). The curve starts at step %d' % (self._path, e, step))
 
-  def write(self, last: bool) -> None:
-    """Writes curve.npz, and curve.png if that takes less than 1 % of the time since it was drawn before.
-
-    Args:
-      last: whether the process ends: the picture is drawn in any case.
+  def write(self) -> None:
+    """Writes curve.npz.
 
     Raises:
-      OSError: if they cannot be written.
+      OSError: if it cannot be written.
     """
     content = io.BytesIO()
     np.savez(content, training=np.array(self.training), held_out=np.array(self.held_out))
     files.write_file(self._path, content.getvalue())
-    started = time.perf_counter()
+
+  def draw(self, last: bool) -> None:
+    """Writes curve.png if that takes less than 1 % of the time since it was drawn before.
+
+    A picture that cannot be replaced, because a viewer has it open, is a warning: the next one may be.
+
+    Args:
+      last: whether the process ends: the picture is drawn in any case.
+    """
+    started, path = time.perf_counter(), os.path.join(self._config.run_dir, 'curve.png')
     if last or self._seconds < _MOST_OF_A_RUN * (started - self._drawn_at):
-      files.write_file(os.path.join(self._config.run_dir, 'curve.png'), self._draw())
+      try:
+        files.write_file(path, self._draw())
+      except OSError as e:
+        warn('%s cannot be written: %s' % (path, e.strerror or e))
       self._drawn_at = time.perf_counter()
       self._seconds = self._drawn_at - started
 
@@ -121,17 +130,16 @@ class Curve:
     if self._config.form == 'text' or not self.training:
       return []
     folder, last = os.path.join(self._config.run_dir, 'samples'), self.training[-1][0]
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    kept = sorted(int(n[:-4]) for n in names if n.endswith('.png') and n[:-4].isdigit() and 0 < int(n[:-4]) <= last)
+    kept = [step for step in files.numbered(folder, '.png') if 0 < step <= last]
     wanted = np.arange(1, THUMBNAILS + 1) * last / THUMBNAILS
     found = []
     for step in sorted({kept[np.argmin(np.abs(np.subtract(kept, w)))] for w in wanted} if kept else ()):
       try:
         with Image.open(os.path.join(folder, '%d.png' % step)) as image:
           side = min(image.size) // (2 if self._config.form == 'image' else 1)  # four by four images can be made out
-          corner = image.crop((0, 0, side, side)).resize((_PIXELS, _PIXELS), Image.Resampling.BILINEAR)
-          found.append((step, np.asarray(corner)))
-      except OSError:
+          corner = image.crop((0, 0, side, side)).convert('L' if image.mode == 'L' else 'RGB')
+          found.append((step, np.asarray(corner.resize((_PIXELS, _PIXELS), Image.Resampling.BILINEAR))))
+      except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # all that Pillow raises
         continue  # a file that a user has changed is no reason to stop
     return found
 

@@ -4,9 +4,11 @@ import contextlib
 import errno
 import os
 import re
+import shlex
 import stat
+import subprocess
 import tempfile
-from typing import Any, BinaryIO, Iterator
+from typing import Any, BinaryIO, Iterator, List
 
 from wgan_tf1.errors import UserError
 
@@ -73,6 +75,17 @@ def resolved(path: str) -> str:
     if not os.path.islink(link):
       return os.path.join(folder, os.path.basename(link))
     link = os.path.join(folder, os.readlink(link))
+
+
+def numbered(folder: str, suffix: str) -> List[int]:
+  """Returns the numbers N of the files that are called N and the suffix, in order; none if there is no folder."""
+  names = os.listdir(folder) if os.path.isdir(folder) else []
+  return sorted(int(name[: -len(suffix)]) for name in names if re.fullmatch('[0-9]+' + re.escape(suffix), name))
+
+
+def pasted(word: str) -> str:
+  """Returns a word of a command as the system's shell reads it, so that a printed command can be pasted."""
+  return subprocess.list2cmdline([word]) if os.name == 'nt' else shlex.quote(word)
 
 
 def is_name(name: str) -> bool:

@@ -59,21 +59,29 @@ def _check_folder(path: str) -> None:
     raise UserError('output=%s already exists and is not an empty folder. Use another one' % path)
 
 
-def check_size(path: str, suffix: str, height: int, width: int, frames: int = 1) -> None:
+def _check_size(path: Optional[str], suffix: str, height: int, width: int, frames: int, advice: str) -> None:
   """Refuses a picture that its format cannot have, or that is larger than what should be in memory."""
   most = _MOST_PIXELS[suffix]
   if max(height, width) > most or height * width * frames > _MOST_AT_ONCE:
+    given = 'output=%s: ' % path if path else ''
     size = '%d x %d pixels' % (width, height) + ' in %d frames' % frames * (frames > 1)
-    raise UserError('output=%s: %s are too many. Use a smaller --scale, fewer images, .npz or a folder' % (path, size))
+    raise UserError('%s%s are too many. %s' % (given, size, advice))
 
 
 def grid_scale(
-  path: str, suffix: str, image_size: int, count: int, columns: int, frames: int = 1, scale: Optional[int] = None
+  path: Optional[str],
+  suffix: str,
+  image_size: int,
+  count: int,
+  columns: int,
+  frames: int = 1,
+  scale: Optional[int] = None,
 ) -> int:
   """Returns by how much a grid of images, or an animation of grids, is enlarged.
 
   Args:
-    path, suffix: of the file, for `check_size`.
+    path: of the file, for the error; None if it is the default.
+    suffix: of the file.
     image_size: height and width of an image.
     count: images in the grid.
     columns: images in a row.
@@ -85,7 +93,8 @@ def grid_scale(
   """
   height, width = images.grid_size(-(-count // columns), columns, image_size, image_size)
   scale = scale or shown_scale(width)
-  check_size(path, suffix, height * scale, width * scale, frames)
+  advice = 'Use a smaller --scale, fewer images, .npz or a folder'
+  _check_size(path, suffix, height * scale, width * scale, frames, advice)
   return scale
 
 
@@ -146,19 +155,32 @@ def _write_animation(path: str, suffix: str, frames: List[Any], milliseconds: An
     frames[0].save(f, **_ENCODINGS[suffix], **timing)
 
 
-def sample_grids(run_dir: str) -> List[int]:
-  """Returns the generator steps of which a run has a picture of samples, in order; at most `MOST_FRAMES`, spread.
+def sample_grids(run_dir: str, scale: Optional[int] = None) -> List[int]:
+  """Returns the generator steps whose pictures of samples a time lapse shows, in order.
+
+  These are all that the run has, or as many as fit into memory, at most `MOST_FRAMES`, spread evenly.
+
+  Args:
+    run_dir: the run.
+    scale: see `write_time_lapse`.
 
   Raises:
-    UserError: if there is none.
+    UserError: if there is none, or the first cannot be read.
   """
   folder = os.path.join(run_dir, 'samples')
-  names = os.listdir(folder) if os.path.isdir(folder) else []
-  steps = sorted(int(name[:-4]) for name in names if name.endswith('.png') and name[:-4].isdigit())
+  steps = files.numbered(folder, '.png')
   if not steps:
     raise UserError('%s has no pictures of samples yet. Train it for longer' % folder)
-  chosen = np.linspace(0, len(steps) - 1, min(len(steps), MOST_FRAMES)).round().astype(int)
+  height, width = _frame_size(_read_picture(os.path.join(folder, '%d.png' % steps[0])), scale)
+  most = max(min(len(steps), MOST_FRAMES, _MOST_AT_ONCE // (height * width)), 1)
+  chosen = np.linspace(0, len(steps) - 1, most).round().astype(int)
   return [steps[i] for i in chosen]
+
+
+def _frame_size(pixels: np.ndarray, scale: Optional[int]) -> Tuple[int, int]:
+  """Returns the (height, width) of a frame of a time lapse."""
+  by = scale or shown_scale(pixels.shape[1])
+  return pixels.shape[0] * by + _CAPTION_PIXELS, pixels.shape[1] * by
 
 
 def write_time_lapse(
@@ -175,14 +197,16 @@ def write_time_lapse(
     advance: called with 1 after each picture.
 
   Raises:
-    UserError: if a picture cannot be read or is of another size than the first, or `path` cannot be written.
+    UserError: if a picture cannot be read, is too large or of another size than the first, or `path` cannot be
+      written.
   """
   frames: List[Any] = []
   for step in steps:
     source = os.path.join(run_dir, 'samples', '%d.png' % step)
     pixels = _read_picture(source)
     by = scale or shown_scale(pixels.shape[1])
-    check_size(path, suffix, pixels.shape[0] * by + _CAPTION_PIXELS, pixels.shape[1] * by, len(steps))
+    advice = 'Use a smaller --scale' if by > 1 else 'Leave out --timelapse'
+    _check_size(path, suffix, *_frame_size(pixels, scale), 1, advice)
     frame = _captioned(_picture(pixels, by), 'generator step %s' % format(step, ','))
     if suffix == '.gif' and frame.mode == 'RGB':
       frame = frame.quantize()

@@ -97,9 +97,12 @@ class Recorder:
   def save(self, ends: bool = True) -> None:
     """Writes a checkpoint, unless a weight is not finite, and the curve up to it; `ends`: the process does, too."""
     self._trainer.session.run(self._trainer.graph.check_weights)
-    with directory.writing(self._config.run_dir):
-      self._curve.write(ends)
-    checkpoints.save(self._trainer.session, self._saver, self._config.run_dir, self._trainer.global_step)
+    try:
+      with directory.writing(self._config.run_dir):
+        self._curve.write()  # before the checkpoint: a kill between the two loses nothing of the curve
+    finally:
+      checkpoints.save(self._trainer.session, self._saver, self._config.run_dir, self._trainer.global_step)
+    self._curve.draw(ends)
 
   def keep(self, before: int, last: bool, stopping: bool) -> None:
     """Writes samples, checkpoint and evaluation if they became due after step `before`.

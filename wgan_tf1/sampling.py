@@ -15,6 +15,7 @@ from wgan_tf1.config import Config
 from wgan_tf1.data import batches, datasets, text
 from wgan_tf1.errors import UserError
 from wgan_tf1.graph import Graph, build_graph
+from wgan_tf1.kernels import devices, precision
 from wgan_tf1.latents import BATCH_SIZE
 from wgan_tf1.progress import progress
 from wgan_tf1.runs import checkpoints
@@ -53,7 +54,7 @@ def restored(config: Config, checkpoint_step: Optional[int] = None) -> Iterator[
   Raises:
     UserError: if there is no such checkpoint, or it cannot be read.
   """
-  with tf.Graph().as_default(), tf.Session() as session:
+  with tf.Graph().as_default(), _session(config) as session:
     graph = build_graph(config)
     variables = tf.global_variables('generator/') + tf.global_variables('critic/') + [graph.global_step]
     step = _restore(session, tf.train.Saver(variables + [graph.critic_step]), config, checkpoint_step)
@@ -188,7 +189,7 @@ def generator(config: Config, checkpoint_step: Optional[int] = None) -> Iterator
   Raises:
     UserError: if there is no such checkpoint, or it cannot be read.
   """
-  with tf.Graph().as_default(), tf.Session() as session:
+  with tf.Graph().as_default(), _session(config) as session:
     sampler = build_sampler(config)
     step = _restore(session, tf.train.Saver(sampler.variables), config, checkpoint_step)
 
@@ -248,7 +249,7 @@ def export(config: Config, path: str, checkpoint_step: Optional[int] = None) -> 
     UserError: if there is no such checkpoint, it cannot be read, or `path` cannot be written.
   """
   path = os.path.realpath(path)
-  with tf.Graph().as_default(), tf.Session() as session, progress('exporting', 3, 'stages') as advance:
+  with tf.Graph().as_default(), _session(config) as session, progress('exporting', 3, 'stages') as advance:
     sampler = build_sampler(config)
     inputs = {'latents': sampler.latents}
     if sampler.labels is not None:
@@ -268,12 +269,24 @@ def export(config: Config, path: str, checkpoint_step: Optional[int] = None) -> 
             session, [tf.saved_model.SERVING], signatures, clear_devices=True, strip_default_attrs=True
           )
           _make_portable(os.fsdecode(builder.save()))
+        if os.path.isdir(path):  # empty: Windows does not rename onto it
+          os.rmdir(path)
         os.rename(written, path)
     except (OSError, tf.errors.OpError) as e:
       reason = str(getattr(e, 'message', e)).split('\n')[0]
       raise UserError('export=%s cannot be written: %s. Use another --export' % (path, reason)) from e
     advance(1)
   return step
+
+
+def _session(config: Config) -> Any:
+  """Returns a `tf.Session` of the default graph, for a run's networks: of a GPU it takes no more than the run does.
+
+  Raises:
+    UserError: if this TensorFlow lacks the operations of the run's precision.
+  """
+  precision.check_version(config.precision)
+  return tf.Session(config=devices.session_options(config))
 
 
 def _restore(session: Any, saver: Any, config: Config, checkpoint_step: Optional[int]) -> int:

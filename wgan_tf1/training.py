@@ -3,13 +3,12 @@
 import contextlib
 import dataclasses
 import re
-import shlex
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import config as configs
-from wgan_tf1 import console, networks, recording, sampling
+from wgan_tf1 import console, files, networks, recording, sampling
 from wgan_tf1.config import Config
 from wgan_tf1.data import batches, datasets, prefetch
 from wgan_tf1.distributed import cluster
@@ -169,11 +168,13 @@ def _train(config: Config, strategy: Any) -> Optional[int]:
       if strategy.chief:  # a parameter server may have finished the run after the last checkpoint
         checkpoints.save(session, saver, config.run_dir, trainer.global_step)
         # Its data may have moved.
-        directory.write_config(dataclasses.replace(config, generator_steps=trainer.global_step))
+        previous = directory.previous(config)
+        steps = max(trainer.global_step, previous.generator_steps if previous else 0)  # its goal is not given up
+        directory.write_config(dataclasses.replace(config, generator_steps=steps))
       advice = 'Raise --generator_steps to train it further'
       if trainer.global_step == config.learning_rate_decay_steps:
         advice = 'Its learning rates are zero. To train for longer, start a new run from its weights: '
-        advice += '--init_from=%s and another --run_dir' % shlex.quote(config.run_dir)
+        advice += '--init_from=%s and another --run_dir' % files.pasted(config.run_dir)
       print('%s is already at generator step %d. %s' % (config.run_dir, trainer.global_step, advice))
       strategy.end(session)
       return None

@@ -91,7 +91,7 @@ def test_a_missing_data_set_is_replaced_by_the_fallback_or_refused(mnist, data_c
   assert warnings == [
     "warning: MNIST not found and could not be downloaded; using scikit-learn's 1,797 digits, redrawn as 28x28, instead"
   ]
-  with pytest.raises(UserError, match=r'cannot be downloaded .*\)\. Put .* there, or train with --dataset=digits'):
+  with pytest.raises(UserError, match=r'cannot be downloaded .*\)\. Put .* there, or use the --data_dir that has them'):
     datasets.load(data_config('mnist', data_dir=str(mnist)))
 
 

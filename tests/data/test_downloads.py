@@ -25,6 +25,15 @@ def test_a_file_comes_from_the_first_mirror_that_has_it(tmp_path, mirror):
   assert downloads.read_checked(str(folder), 'file', MD5) == CONTENT
 
 
+def test_a_download_that_cannot_be_saved_is_used(tmp_path, mirror, capsys):
+  folder, url = mirror
+  (folder / 'file.gz').write_bytes(gzip.compress(CONTENT))
+  (tmp_path / 'data' / 'file.gz').mkdir(parents=True)
+  assert downloads.download(str(tmp_path / 'data'), 'file', MD5, [url]) == CONTENT
+  warning = 'warning: %s cannot be saved (it is a directory, not a file), and will be downloaded again'
+  assert warning % (tmp_path / 'data' / 'file.gz') in capsys.readouterr().err
+
+
 def test_a_failed_download_leaves_nothing_and_gives_each_reason_once(tmp_path, mirror):
   folder, url = mirror
   (folder / 'file.gz').write_bytes(gzip.compress(b'x'))

@@ -20,10 +20,10 @@ def test_points_are_measured_by_the_formulas(tiny):
   config = tiny('gp', preset='toy-8gaussians')
   dataset = datasets.load(config)
   samples = np.concatenate([dataset.train[:20], _random(10, 2)])
-  rows = _by_name(measures.of_points(config, dataset, seed=3)(samples))
-  held_out = dataset.validation[np.arange(1000) * 10]  # evenly over the 10,000
-  assert rows['earth_movers_distance'].value == pytest.approx(distances.earth_movers_distance(samples, held_out[:30]))
-  train = dataset.train[np.arange(1000) * 100]
+  rows = _by_name(measures.of_points(config, dataset, 30, seed=3)(samples))
+  held_out = dataset.validation[np.arange(30) * 10000 // 30]
+  assert rows['earth_movers_distance'].value == pytest.approx(distances.earth_movers_distance(samples, held_out))
+  train = dataset.train[np.arange(30) * 100000 // 30]
   assert rows['earth_movers_distance/floor'].value == pytest.approx(distances.earth_movers_distance(train, held_out))
   centres, deviation = points.mode_centres('8gaussians'), points.mode_deviation('8gaussians')
   modes, share = metrics.mode_coverage(samples, centres, deviation)
@@ -33,7 +33,7 @@ def test_points_are_measured_by_the_formulas(tiny):
 
 def test_a_swiss_roll_has_no_modes_to_capture(tiny):
   config = tiny('gp', preset='toy-swissroll')
-  rows = measures.of_points(config, datasets.load(config), seed=0)(_random(20, 2))
+  rows = measures.of_points(config, datasets.load(config), 20, seed=0)(_random(20, 2))
   assert set(_by_name(rows)) == {'earth_movers_distance', 'earth_movers_distance/floor'}
 
 
@@ -170,7 +170,7 @@ def test_points_and_text_are_compared_with_training_samples_if_asked_for(tiny):
   config = tiny('gp', preset='toy-8gaussians')
   dataset = datasets.load(config)
   samples = dataset.validation[::10]
-  rows = _by_name(measures.of_points(config, dataset, 0, 'train')(samples))
+  rows = _by_name(measures.of_points(config, dataset, 1000, 0, 'train')(samples))
   assert rows['earth_movers_distance'].protocol['reference'] == 'training'
   expected = distances.earth_movers_distance(samples, dataset.train[np.arange(1000) * 100])
   assert rows['earth_movers_distance'].value == pytest.approx(expected)
@@ -201,6 +201,17 @@ def test_text_is_measured_at_the_papers_number_and_at_the_given_one(tiny, tmp_pa
     of_count = _by_name(row for row in rows if row.protocol['samples'] == count)
     for n in (1, 2, 3, 4):
       row = of_count['ngram_divergence_%d' % n]
-      assert row.value == pytest.approx(metrics.ngram_divergence(drawn[:count], held_out, n)) and row.unit == 'bits'
+      some = [drawn[i * 650 // count] for i in range(count)]
+      assert row.value == pytest.approx(metrics.ngram_divergence(some, held_out, n)) and row.unit == 'bits'
       assert 0 <= of_count['ngram_divergence_%d/floor' % n].value < row.value
   assert len(rows) == 16
+
+
+def test_the_floor_of_a_text_is_of_lines_from_all_of_it(tiny):
+  parts = np.repeat(np.arange(10), 200)  # a text of ten parts, each with lines of its own
+  tokens = np.stack([parts, (parts + 1) % 10], 1).astype(np.uint16)
+  config = tiny('gp', preset='text-char', text_length=2, vocabulary='abcdefghij')
+  text = datasets.Dataset('text', tokens, tokens[::2], None, None, 'abcdefghij', '')
+  rows = measures.of_text(config, text, 2000, 0)(np.eye(10)[tokens])
+  floors = {row.protocol['samples']: row.value for row in rows if row.metric == 'ngram_divergence_2/floor'}
+  assert sorted(floors) == [640, 2000] and floors[640] < 0.01

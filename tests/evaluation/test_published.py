@@ -50,6 +50,13 @@ HERE = {'samples': 50000, 'quantisation': 'floor(256 x)', 'batch_norm': 'moving 
     ({**HERE, 'batch_norm': None, 'labels': None}, HERE, None),
     ({'samples': 50000, 'quantisation': 'floor(256 x)'}, {'samples': 50000, 'quantisation': 'floor(256 x)'}, None),
     ({'samples': 50000, 'quantisation': 'floor(256 x)'}, {'samples': 50000}, 'the quantisation is not known'),
+    ({**HERE, 'splits': 10}, HERE, 'the number of splits is not known'),
+    ({'samples': 50000, 'features': 'F'}, {'samples': 50000}, 'the classifier is not known'),
+    (
+      {'samples': 50000, **published.UNKNOWN_GENERATOR},
+      {'samples': 50000, 'quantisation': 'floor(256 x)', 'labels': 'none'},
+      'quantisation: floor(256 x), here not known; the batch norm in sampling is not known',
+    ),
   ],
 )
 def test_scores_of_images_drawn_in_different_ways_are_not_comparable(here, there, expected):
@@ -71,7 +78,15 @@ def test_the_published_score_of_the_residual_networks_is_not_comparable_with_mov
   assert reasons['WGAN-GP ResNet', 'supervised'] == drawn + '; labels: uniform at random, here each in turn'
 
 
+def test_no_published_score_is_comparable_with_images_from_anywhere():
+  protocol = {'samples': 50000, 'splits': 10, 'features': 'Inception 2015', **published.UNKNOWN_GENERATOR}
+  found = published.comparisons(measures.Row('inception_score', 7.0, '', protocol), 'cifar10', published.rows())
+  assert len(found) > 10 and None not in [reason for _, reason in found]
+
+
 def test_divergences_of_different_texts_are_not_comparable():
   row = measures.Row('ngram_divergence_2', 0.2, 'bits', {'samples': 100, 'reference': 'held_out'})
   other = _row(metric='ngram_divergence_2', dataset='text')
-  assert [reason for _, reason in published.comparisons(row, 'text', [other])] == ['of another text']
+  assert [reason for _, reason in published.comparisons(row, 'text', [other])] == [
+    'of another text; the reference is not known'
+  ]

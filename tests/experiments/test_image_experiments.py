@@ -34,13 +34,6 @@ def holds(module, index, numbers):
 # image_runs
 
 
-def test_median_filter_against_the_definition():
-  values = np.random.RandomState(0).normal(size=12)
-  padded = np.concatenate([[values[0]] * 2, values, [values[-1]] * 2])
-  expected = [np.median(padded[i : i + 5]) for i in range(12)]
-  np.testing.assert_allclose(image_runs.median_filter(values, 5), expected)
-
-
 def test_rank_correlation_against_correlated_ranks():
   a, b = np.random.RandomState(1).normal(size=(2, 15))
   ranks = [np.argsort(np.argsort(x)) for x in (a, b)]

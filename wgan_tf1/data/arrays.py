@@ -94,7 +94,7 @@ def read_idx_set(name: str, folder: str, with_labels: bool) -> Arrays:
         names = [file_name + '.gz' for file_name, _ in idx_files]
         raise Missing(
           '%s is not in %s and cannot be downloaded (%s)' % (name.upper(), folder, e),
-          'Put %s and %s there, or train with --dataset=digits' % (', '.join(names[:-1]), names[-1]),
+          'Put %s and %s there, or use the --data_dir that has them' % (', '.join(names[:-1]), names[-1]),
         ) from e
     arrays.append(parse_idx(content))
   images, labels = arrays[:2], arrays[2:]

@@ -5,14 +5,13 @@ import hashlib
 import http.client
 import io
 import os
-import shlex
 import urllib.parse
 import urllib.request
 import zlib
 from typing import Dict, List, Optional, Sequence
 
 from wgan_tf1 import files
-from wgan_tf1.errors import UserError
+from wgan_tf1.errors import UserError, warn
 
 DOWNLOAD_TIMEOUT_SECONDS = 10
 LARGEST_BYTES = 2**26  # of a file, compressed or not; MNIST's largest has 47 million
@@ -54,7 +53,7 @@ def read_checked(folder: str, name: str, md5: str) -> Optional[bytes]:
       except (OSError, EOFError, zlib.error, ValueError) as e:
         raise UserError(
           '%s is not the published file (%s). To download that, move this file elsewhere. To train on images of your '
-          'own in this format, use --dataset=idx --data_path=%s' % (path, e, shlex.quote(folder))
+          'own in this format, use --dataset=idx --data_path=%s' % (path, e, files.pasted(folder))
         ) from e
   return None
 
@@ -70,7 +69,7 @@ def download(folder: str, name: str, md5: str, mirrors: Sequence[str]) -> bytes:
     The uncompressed bytes.
 
   Raises:
-    OSError: if every mirror failed, with the reasons, or if the file cannot be saved.
+    OSError: if every mirror failed, with the reasons. A file that cannot be saved is a warning.
   """
   reasons: Dict[str, List[str]] = {}  # reason -> hosts: without a network all hosts have the same reason
   for mirror in mirrors:
@@ -85,6 +84,10 @@ def download(folder: str, name: str, md5: str, mirrors: Sequence[str]) -> bytes:
       hosts = reasons.setdefault(str(getattr(e, 'reason', e)), [])
       hosts.append(urllib.parse.urlsplit(url).netloc)
     else:
-      files.write_file(os.path.join(folder, name + '.gz'), compressed)
+      path = os.path.join(folder, name + '.gz')
+      try:
+        files.write_file(path, compressed)
+      except OSError as e:
+        warn('%s cannot be saved (%s), and will be downloaded again' % (path, e.strerror or e))
       return content
   raise OSError('; '.join('%s: %s' % (', '.join(hosts), reason) for reason, hosts in reasons.items()))

@@ -14,7 +14,7 @@ from wgan_tf1.data.decoding import reason
 from wgan_tf1.errors import UserError
 from wgan_tf1.files import portable_name
 
-MOST_NAME_BYTES = 2**19  # of all the names, which config.json keeps
+MOST_NAME_BYTES = 2**19  # of all the names as JSON, which config.json keeps
 Labels = Tuple[np.ndarray, Tuple[str, ...]]  # int32 [N], and the names of these numbers
 
 
@@ -23,7 +23,7 @@ def numbered(names: Sequence[str]) -> Labels:
   different = sorted(set(names))
   if all(re.match('-?[0-9]{1,18}$', name) for name in different):
     different.sort(key=int)
-  if sum(map(len, different)) > MOST_NAME_BYTES or len(different) >= 2**16:
+  if len(json.dumps(different)) > MOST_NAME_BYTES or len(different) >= 2**16:
     raise UserError('%d classes are too many. Use fewer folders, or shorter names' % len(different))
   numbers = {name: i for i, name in enumerate(different)}
   return np.array([numbers[name] for name in names], np.int32), tuple(different)

@@ -100,7 +100,8 @@ def _checked(path: str, images: np.ndarray, values: Optional[np.ndarray]) -> np.
   images = images[..., np.newaxis] if images.ndim == 3 else images
   if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
     raise UserError(
-      '%s: images have the shape %s. It must be [N, H, W], [N, H, W, 1] or [N, H, W, 3]' % (path, list(images.shape))
+      '%s: images have the shape %s. It must be [N, H, W], [N, H, W, 1] or [N, H, W, 3], with N, H and W at least 1'
+      % (path, list(images.shape))
     )
   if values is not None and values.shape != (len(images),):
     raise UserError(

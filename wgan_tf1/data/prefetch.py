@@ -5,6 +5,8 @@ import concurrent.futures
 import os
 from typing import Any, Callable, Deque, Optional
 
+MOST_WORKERS = 16  # of large images, a batch may take 50 MB
+
 
 class Prefetcher:
   """Calls `make(first_step)`, `make(first_step + 1)`, ... ahead of time. `next` returns the results in that order.
@@ -22,9 +24,9 @@ class Prefetcher:
     Args:
       make: function of a step, called by several threads at once. Its result must depend on the step alone.
       first_step: the first step to make.
-      workers: number of threads; None is one per processor.
+      workers: number of threads; None is one per processor, at most `MOST_WORKERS`.
     """
-    workers = workers or os.cpu_count() or 1
+    workers = workers or min(os.cpu_count() or 1, MOST_WORKERS)
     self._make = make
     self._pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix='prefetch')
     self._ahead: Deque[concurrent.futures.Future] = collections.deque()

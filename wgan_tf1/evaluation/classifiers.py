@@ -219,7 +219,7 @@ def features(
     UserError: if the graph cannot run on a batch, or if its outputs are not finite, or not probabilities.
   """
   parts = []
-  soft = tf.ConfigProto(allow_soft_placement=True)
+  soft = tf.ConfigProto(allow_soft_placement=True, gpu_options=tf.GPUOptions(allow_growth=True))
   bar = progress('classifying images', len(images), 'images')
   with tf.Graph().as_default(), tf.Session(config=soft) as session, bar as advance:
     try:

@@ -67,12 +67,16 @@ def of_images(
   black = config.pixel_minimum
   assert black is not None
   unpadded = classifiers.unpadded_size(dataset.name, config.image_fit)
-  reason = 'needs a classifier: evaluate.py --train_classifier, or --classifier_graph=FILE'
-  if dataset.name not in small_classifier.TRAININGS:
-    reason = 'needs a classifier: --classifier_graph=FILE, or =inception'
   real = real_samples(dataset, count, reference)
-  measure = of_image_sets(real, classifier, seed, _drawing(config), unpadded, reason)
+  measure = of_image_sets(real, classifier, seed, _drawing(config), unpadded, without_classifier(dataset.name))
   return lambda samples: measure(images.to_uint8(samples, black, config.dequantize))
+
+
+def without_classifier(dataset_name: Optional[str]) -> str:
+  """Returns why images of a data set, or of none, are not measured without a classifier, and how to get one."""
+  if dataset_name in small_classifier.TRAININGS:
+    return 'needs a classifier: evaluate.py --train_classifier, or --classifier_graph=FILE'
+  return 'needs a classifier: --classifier_graph=FILE, or =inception'
 
 
 def of_image_sets(
@@ -81,7 +85,7 @@ def of_image_sets(
   seed: int,
   drawn: Dict[str, str],
   unpadded: Optional[int] = None,
-  reason: str = 'needs a classifier: --classifier_graph=FILE, or =inception',
+  reason: str = '',
 ) -> Callable[[np.ndarray], List[Row]]:
   """Returns a function that compares images, uint8 [N, H, W, C], with real ones.
 
@@ -91,7 +95,7 @@ def of_image_sets(
     seed: of the metrics' own draws.
     drawn: how the images are drawn, as part of a protocol.
     unpadded: see `classifiers.features`.
-    reason: why there is no classifier.
+    reason: see `without_classifier`.
   """
 
   def scored(images: np.ndarray) -> Scored:
@@ -216,10 +220,10 @@ def _matched_images(
 
 
 def of_points(
-  config: Config, dataset: Dataset, seed: int, reference: str = 'test'
+  config: Config, dataset: Dataset, count: int, seed: int, reference: str = 'test'
 ) -> Callable[[np.ndarray], List[Row]]:
-  """Returns a function that measures generated points, float [N, 2]."""
-  real = real_samples(dataset, MATCHED_SAMPLES, reference)
+  """Returns a function that measures generated points, float [count, 2]."""
+  real = real_samples(dataset, min(count, MATCHED_SAMPLES), reference)
 
   def distance(drawn: np.ndarray, suffix: str) -> Row:
     drawn = drawn[spread(len(drawn), MATCHED_SAMPLES)]  # neighbouring points may be of one mode
@@ -259,10 +263,11 @@ def of_text(
   def divergences(of: List[str], against: List[str], suffix: str) -> List[Row]:
     rows = []
     for c in sorted({min(TEXT_SAMPLES, count), count}):
-      protocol = {'samples': len(of[:c]), 'reference': real.name, 'reference_samples': len(against), 'seed': seed}
+      some = [of[i] for i in spread(len(of), c)]  # the first lines of a text may be of one speaker
+      protocol = {'samples': len(some), 'reference': real.name, 'reference_samples': len(against), 'seed': seed}
       for n in range(1, LONGEST_NGRAM + 1):
         name = 'ngram_divergence_%d%s' % (n, suffix)
-        rows.append(_row(name, 'lower', 'bits', protocol, metrics.ngram_divergence, of[:c], against, n))
+        rows.append(_row(name, 'lower', 'bits', protocol, metrics.ngram_divergence, some, against, n))
     return rows
 
   against = lines(real.reference)

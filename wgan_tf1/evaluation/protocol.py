@@ -78,7 +78,7 @@ def evaluator(
   elif config.form == 'text':
     measure = measures.of_text(config, dataset, count, seed, reference)
   else:
-    measure = measures.of_points(config, dataset, seed, reference)
+    measure = measures.of_points(config, dataset, count, seed, reference)
 
   def evaluate(model: sampling.Model) -> List[measures.Row]:
     graph = model.graph

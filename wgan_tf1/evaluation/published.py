@@ -4,13 +4,13 @@ import json
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-# What two numbers must have in common to be compared, and what to call it where it is not known. Where splits,
-# features, reference or sigma are not given, the metric has none.
+# What two numbers must have in common to be compared, and what to call it where it is not known. Where a measured
+# number has no splits, features or reference, or a published one no sigma, the metric has none.
 PROTOCOL = {
   'samples': 'the number of samples',
-  'splits': None,
-  'features': None,
-  'reference': None,
+  'splits': 'the number of splits',
+  'features': 'the classifier',
+  'reference': 'the reference',
   'sigma': None,
   'quantisation': 'the quantisation',
   'batch_norm': 'the batch norm in sampling',
@@ -18,6 +18,7 @@ PROTOCOL = {
 }
 # A measured number has these only where its generator has them: without batch norm, no mode of it could differ.
 _OF_GENERATORS = ('quantisation', 'batch_norm', 'labels')
+UNKNOWN_GENERATOR = {name: 'not known' for name in _OF_GENERATORS}  # in the protocol of images from anywhere
 
 
 def rows() -> List[Dict[str, Any]]:
@@ -60,7 +61,7 @@ def comparisons(
       here, there = row.protocol.get(name), other['protocol'].get(name)
       if name in _OF_GENERATORS and (here is None or there == 'none'):
         continue
-      if there is None and words is not None:
+      if there is None and words is not None and here is not None:
         unknown.append(words)
       elif there is not None and here != there:
         reasons.append('%s: %s, here %s' % (name.replace('_', ' '), there, 'none' if here is None else here))

@@ -77,7 +77,8 @@ def _trained_weights(dataset_name: str, loaded: arrays.Arrays, steps: int, seed:
   """Trains a small classifier by Adam, whose step size falls linearly to zero; returns {variable name: array}."""
   training = TRAININGS[dataset_name]
   assert loaded.train_labels is not None
-  with tf.Graph().as_default(), tf.Session() as session:
+  options = tf.ConfigProto(gpu_options=tf.GPUOptions(allow_growth=True))  # a training run may have the rest
+  with tf.Graph().as_default(), tf.Session(config=options) as session:
     tf.set_random_seed(seed)
     images = tf.placeholder(tf.uint8, [None, training.size, training.size, training.channels])
     labels = tf.placeholder(tf.int32, [None])

@@ -39,14 +39,19 @@ def check(precision: str, version: str = tf.__version__, instructions: Optional[
   """
   if precision != 'bf16':
     return
-  if version.startswith('1.'):
-    raise UserError('precision=bf16 needs TensorFlow 2, but this is %s. Start a run without it' % version)
+  check_version(precision, version, 'Start a run without it')
   instructions = devices.processor_flags() if instructions is None else instructions
   if not instructions & _BF16_INSTRUCTIONS and not devices.gpus():
     raise UserError(
       'precision=bf16 gains nothing here: the processor has neither %s, and there is no GPU. Start a run without it'
       % ' nor '.join(sorted(_BF16_INSTRUCTIONS))
     )
+
+
+def check_version(precision: str, version: str = tf.__version__, advice: str = 'Install it') -> None:
+  """Raises a `UserError`, which ends with the advice, for 'bf16' with TensorFlow 1: it lacks the operations."""
+  if precision == 'bf16' and version.startswith('1.'):
+    raise UserError('precision=bf16 needs TensorFlow 2, but this is %s. %s' % (version, advice))
 
 
 @contextlib.contextmanager
