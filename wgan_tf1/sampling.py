@@ -89,7 +89,8 @@ def build_sampler(config: Config) -> Sampler:
   return Sampler(latents, labels, samples, variables)
 
 
-def _to_uint8(config: Config, samples: np.ndarray) -> np.ndarray:
+def to_uint8(config: Config, samples: np.ndarray) -> np.ndarray:
+  """Returns uint8 [N, H, W, C] of a generator's images, float [N, H, W, C]."""
   assert config.pixel_minimum is not None  # every Config of images has one
   return images.to_uint8(samples, config.pixel_minimum, config.dequantize)
 
@@ -100,7 +101,7 @@ def grid(model: Model) -> np.ndarray:
   Returns:
     uint8 [H, W, C].
   """
-  samples = _to_uint8(model.config, model.session.run(model.graph.samples))
+  samples = to_uint8(model.config, model.session.run(model.graph.samples))
   return images.grid(samples, columns=len(samples) // networks.SAMPLE_ROWS)
 
 
@@ -200,7 +201,7 @@ def generator(config: Config, checkpoint_step: Optional[int] = None) -> Iterator
       batch = session.run(sampler.samples, feed)
       if config.form == 'text':
         return text.decode_text(batch.argmax(axis=2), config.vocabulary)
-      return _to_uint8(config, batch) if config.form == 'image' else batch
+      return to_uint8(config, batch) if config.form == 'image' else batch
 
     def draw(latents: np.ndarray, labels: Optional[Sequence[int]] = None) -> Any:
       parts = [slice(i, i + BATCH_SIZE) for i in range(0, len(latents), BATCH_SIZE)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wgan_tf1 import images
+from wgan_tf1 import images, sampling
 from wgan_tf1.data import batches, datasets, points
 from wgan_tf1.evaluation import classifiers, distances, measures, metrics, neighbours
 
@@ -62,7 +62,7 @@ def test_images_are_measured_by_the_formulas(tiny, quarters):
   dataset = datasets.load(config)
   classifier, score, sizes = quarters
   samples = _random(40, 32, 32, 1)
-  rows = _by_name(measures.of_images(config, dataset, 40, classifier, seed=1)(samples))
+  rows = _by_name(measures.of_images(config, dataset, 40, classifier, seed=1)(images.to_uint8(samples)))
   generated = images.to_uint8(samples)
   held_out = dataset.validation[np.arange(40) * len(dataset.validation) // 40]
   of_generated, probabilities = score(classifier, generated, 28)
@@ -112,7 +112,7 @@ def test_scores_say_how_their_images_are_drawn(tiny, quarters, preset, variant, 
   config = tiny(variant, preset=preset, dataset='digits', image_channels=1)
   dataset = datasets.load(config)
   samples = _random(20, *dataset.train.shape[1:])
-  rows = _by_name(measures.of_images(config, dataset, 20, quarters[0], seed=0)(samples))
+  rows = _by_name(measures.of_images(config, dataset, 20, quarters[0], seed=0)(images.to_uint8(samples)))
   for name in ('inception_score', 'frechet_distance'):
     assert [rows[name].protocol.get(field) for field in ('quantisation', 'batch_norm', 'labels')] == drawn
   assert 'quantisation' not in rows['frechet_distance/floor'].protocol  # real images are not drawn
@@ -125,23 +125,23 @@ def test_dequantised_samples_are_measured_as_the_grey_levels_that_they_stand_for
   noise = np.random.RandomState(0).randint(0, 65536, held_out.shape, np.uint16)
   samples = batches.encode(config, held_out, noise)  # those of a perfect generator
   dataset = dataset._replace(validation=held_out)
-  rows = _by_name(measures.of_images(config, dataset, 40, quarters[0], seed=0)(samples))
+  rows = _by_name(measures.of_images(config, dataset, 40, quarters[0], seed=0)(sampling.to_uint8(config, samples)))
   assert rows['frechet_distance'].value == pytest.approx(0, abs=1e-6) and rows['earth_movers_distance'].value == 0
 
 
 def test_metrics_that_cannot_be_measured_have_a_reason(tiny, quarters):
   config = tiny('clip')
   dataset = datasets.load(config)
-  rows = _by_name(measures.of_images(config, dataset, 12, None, seed=0)(_random(12, 32, 32, 1)))
+  rows = _by_name(measures.of_images(config, dataset, 12, None, seed=0)(images.to_uint8(_random(12, 32, 32, 1))))
   for name in measures.CLASSIFIED:
     assert rows[name].value is None and '--train_classifier' in rows[name].reason
   assert np.isfinite(rows['sliced_wasserstein_32'].value)
-  rows = _by_name(measures.of_images(config, dataset, 5, quarters[0], seed=0)(_random(5, 32, 32, 1)))
+  rows = _by_name(measures.of_images(config, dataset, 5, quarters[0], seed=0)(images.to_uint8(_random(5, 32, 32, 1))))
   assert rows['inception_score'].value is None and 'split' in rows['inception_score'].reason
   assert np.isfinite(rows['frechet_distance'].value)
   for name in ('precision', 'recall', 'density', 'coverage'):
     assert rows[name].value is None and 'need at least 6. Use more samples' in rows[name].reason
-  rows = _by_name(measures.of_images(config, dataset, 3, quarters[0], seed=0)(_random(3, 32, 32, 1)))
+  rows = _by_name(measures.of_images(config, dataset, 3, quarters[0], seed=0)(images.to_uint8(_random(3, 32, 32, 1))))
   assert rows['kernel_distance'].value is None and 'use more samples' in rows['kernel_distance'].reason
 
 
@@ -150,7 +150,7 @@ def test_images_are_compared_with_the_training_images_if_asked_for_or_if_nothing
   dataset = datasets.load(config)
   samples = _random(60, 32, 32, 1)
   train, held_out = (x[np.arange(60) * len(x) // 60] for x in (dataset.train, dataset.validation))
-  rows = _by_name(measures.of_images(config, dataset, 60, quarters[0], 0, 'train')(samples))
+  rows = _by_name(measures.of_images(config, dataset, 60, quarters[0], 0, 'train')(images.to_uint8(samples)))
   of_train, _ = quarters[1](quarters[0], train, 28)
   assert rows['frechet_distance'].protocol['reference'] == '60 training images'
   assert rows['kernel_distance'].protocol['reference'] == 'training'
@@ -160,7 +160,7 @@ def test_images_are_compared_with_the_training_images_if_asked_for_or_if_nothing
   assert rows['frechet_distance/floor'].value == pytest.approx(expected, rel=1e-6)
 
   small = dataset._replace(train=train, validation=held_out[:3])
-  rows = _by_name(measures.of_images(config, small, 60, quarters[0], 0, 'train')(samples))
+  rows = _by_name(measures.of_images(config, small, 60, quarters[0], 0, 'train')(images.to_uint8(samples)))
   expected = metrics.frechet_distance(*(quarters[1](quarters[0], part, 28)[0] for part in (train[::2], train[1::2])))
   assert rows['frechet_distance/floor'].value == pytest.approx(expected, rel=1e-6)
   assert rows['frechet_distance/floor'].protocol['samples'] == 30

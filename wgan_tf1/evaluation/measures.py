@@ -4,7 +4,6 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from wgan_tf1 import images
 from wgan_tf1.config import Config
 from wgan_tf1.data import points
 from wgan_tf1.data.datasets import Dataset
@@ -63,13 +62,10 @@ def of_images(
   seed: int,
   reference: str = 'test',
 ) -> Callable[[np.ndarray], List[Row]]:
-  """Returns a function that measures generated images, float [N, H, W, C]."""
-  black = config.pixel_minimum
-  assert black is not None
+  """Returns a function that measures generated images, uint8 [N, H, W, C]."""
   unpadded = classifiers.unpadded_size(dataset.name, config.image_fit)
   real = real_samples(dataset, count, reference)
-  measure = of_image_sets(real, classifier, seed, _drawing(config), unpadded, without_classifier(dataset.name))
-  return lambda samples: measure(images.to_uint8(samples, black, config.dequantize))
+  return of_image_sets(real, classifier, seed, _drawing(config), unpadded, without_classifier(dataset.name))
 
 
 def without_classifier(dataset_name: Optional[str]) -> str:

@@ -1,6 +1,7 @@
 """One protocol for all evaluations: how the samples are drawn, and what is recorded of a run."""
 
 import contextlib
+import functools
 import json
 import os
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
@@ -25,15 +26,19 @@ TAG = 'evaluation/'  # prefix of a metric in the event file
 
 
 def _in_batches(
-  model: sampling.Model, tensor: Any, feeds: Dict[Any, np.ndarray], what: str = 'scoring samples'
+  model: sampling.Model,
+  tensor: Any,
+  feeds: Dict[Any, np.ndarray],
+  what: str = 'scoring samples',
+  convert: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ) -> np.ndarray:
-  """Returns `tensor` for every row of `feeds`, {placeholder: array [N, ...]}, one batch at a time."""
+  """Returns `tensor`, converted, for every row of `feeds`, {placeholder: array [N, ...]}, one batch at a time."""
   size = model.config.batch_size
   count = len(next(iter(feeds.values())))
   parts = []
   with progress(what, count, 'samples') as advance:
     for i in range(0, count, size):
-      parts.append(model.session.run(tensor, {key: rows[i : i + size] for key, rows in feeds.items()}))
+      parts.append(convert(model.session.run(tensor, {key: rows[i : i + size] for key, rows in feeds.items()})))
       advance(len(parts[-1]))
   return np.concatenate(parts)
 
@@ -86,7 +91,9 @@ def evaluator(
     feeds = _latents(config, count, seed, graph.sample_latents, graph.sample_labels)
     if config.fixed_generator:
       feeds[graph.real] = batches.encode(config, dataset.train[np.arange(count) % len(dataset.train)])
-    return rows + measure(_in_batches(model, graph.samples, feeds, 'drawing samples'))
+    # Images are kept in bytes: 50,000 of 64x64 pixels are 0.6 GB, and 2.5 GB as floats.
+    convert = functools.partial(sampling.to_uint8, config) if config.form == 'image' else np.asarray
+    return rows + measure(_in_batches(model, graph.samples, feeds, 'drawing samples', convert))
 
   return evaluate
 
