@@ -33,6 +33,7 @@ from PIL import Image
 from wgan_tf1 import config
 from wgan_tf1.data import arrays, decoding, downloads, folders, lsun, own_arrays
 from wgan_tf1.data import text as texts
+from wgan_tf1.data.collection import Fit
 from wgan_tf1.errors import UserError
 
 SECONDS = 60  # per file
@@ -133,7 +134,7 @@ def image(folder: str, chance: random.Random) -> str:
   write(os.path.join(folder, 'a.png'), damage(whole, chance))
   write(os.path.join(folder, 'b.png'), _pictures()[4])
   write(os.path.join(folder, 'c.png'), _pictures()[4])
-  train, validation, _ = folders.load(folder, 8, 3, how, 1)  # c.png is held out
+  train, validation, _ = folders.load(folder, Fit(8, 3, how, 1))  # c.png is held out
   decoded, stand_in = train[:], decoding.decode(_pictures()[4], 8, 3, how)
   assert decoded.shape[1:] == (8, 8, 3) and np.array_equal([decoded[-1], *validation[:]], [stand_in] * 2)
   if np.array_equal(decoded[0], decoding.decode(whole, 8, 3, how)):
@@ -151,7 +152,7 @@ def _saved_tree(chance):
 
 def _read_tree(path, tree):
   """Reads a tree, whose images must be those of `_saved_tree`; returns whether everything is right."""
-  train, validation, _ = folders.load(path, 8, 3, memory_mb=1, labelled=True)
+  train, validation, _ = folders.load(path, Fit(8, 3, memory_mb=1), labelled=True)
   labels = [label for _, label in json.loads(tree[folders.LABEL_FILE].decode())['labels']]
   expected = [decoding.decode(content, 8, 3) for name, content in tree.items() if name != folders.LABEL_FILE]
   known = {image.tobytes() for image in expected}
@@ -190,7 +191,7 @@ def numpy_file(folder: str, chance: random.Random) -> str:
     np.save(content, images)
   path = os.path.join(folder, 'a.npz' if zipped else 'a.npy')
   write(path, damage(content.getvalue(), chance))
-  train, validation, _ = own_arrays.load(path, (8, 3, 'pad', 1), labelled=zipped)
+  train, validation, _ = own_arrays.load(path, Fit(8, 3, 'pad', 1), labelled=zipped)
   right = np.array_equal(train[:], images[:-1]) and np.array_equal(validation[:], images[-1:])
   assert right or not zipped
   assert not zipped or (train.class_names == ('0', '1', '2') and np.array_equal(train.labels, labels[:-1]))
@@ -207,7 +208,7 @@ def own_idx(folder: str, chance: random.Random) -> str:
     zipped = chance.random() < 0.5
     content = gzip.compress(content) if zipped else content
     write(os.path.join(folder, name + '.gz' * zipped), damage(content, chance) if name == damaged else content)
-  train, validation, _ = own_arrays.load_idx(folder, (8, 1, 'pad', 1), labelled=True)
+  train, validation, _ = own_arrays.load_idx(folder, Fit(8, 1, 'pad', 1), labelled=True)
   right = all(np.array_equal(part[:][..., 0], images) and np.array_equal(part.labels, labels)
               for part in (train, validation))  # fmt: skip
   return RIGHT if right else ALTERED
@@ -238,7 +239,7 @@ def lmdb(folder: str, chance: random.Random) -> str:
   content, values = _environment()
   write(os.path.join(folder, 'data.mdb'), damage(content, chance))
   try:
-    train, validation, _ = lsun.load(folder, 8, 3)
+    train, validation, _ = lsun.load(folder, Fit(8, 3))
     assert train[:].shape[1:] == validation[:].shape[1:] == (8, 8, 3)
     with contextlib.closing(lsun.environment(os.path.realpath(folder))[0]) as environment:
       with environment.begin() as transaction:

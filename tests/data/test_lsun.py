@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from wgan_tf1.data import lsun
+from wgan_tf1.data.collection import Fit
 from wgan_tf1.data.downloads import Missing
 from wgan_tf1.errors import UserError
 
@@ -33,7 +34,7 @@ def test_the_environment_is_read_with_its_validation_environment(tmp_path):
   _put(tmp_path / 'bedroom_train_lmdb', {b'key%d' % i: _image(10 * i) for i in range(5)})
   _put(tmp_path / 'bedroom_val_lmdb', {b'v': _image(99)})
   for path in (tmp_path, tmp_path / 'bedroom_train_lmdb', str(tmp_path / 'bedroom_train_lmdb') + os.sep):
-    train, validation, fingerprint = lsun.load(str(path), 8, 3)  # the same environment, opened once
+    train, validation, fingerprint = lsun.load(str(path), Fit(8, 3))  # the same environment, opened once
     assert (len(train), len(validation)) == (5, 1) and len(fingerprint) == 32
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
       batches = list(pool.map(train.__getitem__, [np.array([4, 0, 2])] * 20))
@@ -43,7 +44,7 @@ def test_the_environment_is_read_with_its_validation_environment(tmp_path):
 
 def test_without_a_validation_environment_every_fiftieth_image_is_held_out(tmp_path):
   _put(tmp_path / 'church_train_lmdb', {b'%03d' % i: _image(i) for i in range(120)})
-  train, validation, _ = lsun.load(str(tmp_path), 8, 1)
+  train, validation, _ = lsun.load(str(tmp_path), Fit(8, 1))
   assert len(train) == 118 and validation[:][:, 0, 0, 0].tolist() == [49, 99]
 
 
@@ -51,7 +52,7 @@ def test_without_a_validation_environment_every_fiftieth_image_is_held_out(tmp_p
 def test_one_damaged_image_decides_nothing(tmp_path, damaged):
   folder = tmp_path / ('%d_train_lmdb' % damaged)  # an environment stays open, and pytest may reuse its directory
   _put(folder, {b'%03d' % i: _image(i) if i != damaged else b'x' for i in range(10)})
-  train, validation, _ = lsun.load(str(tmp_path), 8, 1)
+  train, validation, _ = lsun.load(str(tmp_path), Fit(8, 1))
   found = [part[:][:, 0, 0, 0].tolist() for part in (train, validation)]
   assert (len(train), len(validation)) == (9, 1) and set(found[0] + found[1]) == set(range(10)) - {damaged}
 
@@ -61,13 +62,13 @@ def test_an_environment_may_have_any_name(tmp_path, name):
   _put(tmp_path / 'e', {b'%d' % i: _image(i) for i in range(3)})
   folder = os.path.join(str(tmp_path), os.fsdecode(name))
   os.rename(str(tmp_path / 'e'), folder)
-  assert lsun.load(folder, 8, 1)[0][:][:, 0, 0, 0].tolist() == [0, 1]
+  assert lsun.load(folder, Fit(8, 1))[0][:][:, 0, 0, 0].tolist() == [0, 1]
 
 
 def test_keys_are_arbitrary_and_values_may_be_png(tmp_path, capsys):
   items = {b'\x00': _image(1), b'\x00\x00': _image(2, 'PNG'), b'\x00\x01\x00': _image(3, 'PNG'), b'__len__': b'3'}
   _put(tmp_path / 'mine', items)
-  train, validation, _ = lsun.load(str(tmp_path / 'mine'), 8, 1)
+  train, validation, _ = lsun.load(str(tmp_path / 'mine'), Fit(8, 1))
   # What is no image was to be held out: it changes places with the first image, and the second stands in for it.
   assert (train[:][:, 0, 0, 0].tolist(), validation[:][:, 0, 0, 0].tolist()) == ([2, 2, 3], [1])
   (line,) = capsys.readouterr().err.splitlines()
@@ -77,7 +78,7 @@ def test_keys_are_arbitrary_and_values_may_be_png(tmp_path, capsys):
 def test_the_fingerprint_depends_on_the_keys(tmp_path):
   for name, keys in (('a', b'ab'), ('b', b'ab'), ('c', b'ac')):
     _put(tmp_path / name, {bytes([key]): _image(1) for key in keys})
-  a, b, c = (lsun.load(str(tmp_path / name), 8, 1)[2] for name in 'abc')
+  a, b, c = (lsun.load(str(tmp_path / name), Fit(8, 1))[2] for name in 'abc')
   assert a == b != c
 
 
@@ -85,8 +86,8 @@ def test_several_environments_are_refused(tmp_path):
   for name in ('bedroom_train_lmdb', 'tower_train_lmdb'):
     _put(tmp_path / name, {b'k': _image(1), b'l': _image(2)})
   with pytest.raises(UserError, match='bedroom_train_lmdb, tower_train_lmdb. Name one of them with --data_path'):
-    lsun.load(str(tmp_path), 8, 3)
-  assert len(lsun.load(str(tmp_path / 'tower_train_lmdb'), 8, 3)[0]) == 1
+    lsun.load(str(tmp_path), Fit(8, 3))
+  assert len(lsun.load(str(tmp_path / 'tower_train_lmdb'), Fit(8, 3))[0]) == 1
 
 
 def test_a_damaged_environment_is_refused(tmp_path):
@@ -95,26 +96,26 @@ def test_a_damaged_environment_is_refused(tmp_path):
   content = (path / 'data.mdb').read_bytes()
   (path / 'data.mdb').write_bytes(content[:100000])
   with pytest.raises(UserError, match='truncated: 100000 bytes, expected '):
-    lsun.load(str(tmp_path), 8, 3)
+    lsun.load(str(tmp_path), Fit(8, 3))
   for content in (b'', b'not LMDB' * 2000):
     (path / 'data.mdb').write_bytes(content)
     with pytest.raises(UserError, match='a_train_lmdb cannot be opened as an LMDB environment'):
-      lsun.load(str(tmp_path), 8, 3)
+      lsun.load(str(tmp_path), Fit(8, 3))
   _put(tmp_path / 'b', {})
   with pytest.raises(UserError, match='b is empty'):
-    lsun.load(str(tmp_path / 'b'), 8, 3)
+    lsun.load(str(tmp_path / 'b'), Fit(8, 3))
 
 
 def test_a_missing_environment_is_refused(tmp_path):
   with pytest.raises(Missing, match='holds no .*_train_lmdb. Download bedroom_train_lmdb.zip'):
-    lsun.load(str(tmp_path / 'lsun'), 8, 3)
+    lsun.load(str(tmp_path / 'lsun'), Fit(8, 3))
 
 
 def test_the_package_must_be_installed(tmp_path, monkeypatch):
   (tmp_path / 'bedroom_train_lmdb').mkdir()
   monkeypatch.setitem(sys.modules, 'lmdb', None)
   with pytest.raises(UserError, match='dataset=lsun needs the package lmdb, .* Run pip install lmdb'):
-    lsun.load(str(tmp_path), 8, 3)
+    lsun.load(str(tmp_path), Fit(8, 3))
 
 
 def _written(tmp_path, items):

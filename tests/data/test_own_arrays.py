@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from wgan_tf1.data import arrays, own_arrays
+from wgan_tf1.data.collection import Fit
 from wgan_tf1.data.downloads import Missing
 from wgan_tf1.errors import UserError
 
-FIT = (8, 1, 'pad', 1)
+FIT = Fit(8, 1, 'pad', 1)
 PIXELS = np.random.RandomState(0).randint(0, 256, [40, 8, 8]).astype(np.uint8)
 
 
@@ -33,18 +34,18 @@ def test_images_of_numpys_files(tmp_path, save, colours):
   names = {'named': 'images', 'alone': 'arr_0'}
   path = _saved(tmp_path, 'a.npz' if save in names else 'a.npy', **{names.get(save, 'images'): stored})
   channels = colours[0] if colours else 1
-  train, held_out, fingerprint = own_arrays.load(path, (8, channels, 'crop', 1))
+  train, held_out, fingerprint = own_arrays.load(path, Fit(8, channels, 'crop', 1))
   images = images.reshape(40, 8, 8, channels)
   assert np.array_equal(held_out[:], images[[19, 39]]) and train.labels is None
   assert np.array_equal(train[:], np.delete(images, [19, 39], axis=0)) and len(fingerprint) == 32
   images[0, 0, 0] ^= 1
-  assert own_arrays.load(_saved(tmp_path, 'b.npy', images=images), (8, channels, 'crop', 1))[2] != fingerprint
+  assert own_arrays.load(_saved(tmp_path, 'b.npy', images=images), Fit(8, channels, 'crop', 1))[2] != fingerprint
 
 
 def test_images_are_fitted(tmp_path):
   path = _saved(tmp_path, images=np.full([4, 6, 10, 3], 200, np.uint8))
   for how, total in (('crop', 64), ('stretch', 64), ('pad', 40)):  # padded: 8 x 5 pixels
-    train, _, _ = own_arrays.load(path, (8, 1, how, 1))
+    train, _, _ = own_arrays.load(path, Fit(8, 1, how, 1))
     assert train[:].shape == (3, 8, 8, 1) and (train[:] == 200).sum() == 3 * total, how
 
 
@@ -139,7 +140,7 @@ def test_idx_files_are_fitted_like_mnist(tmp_path):
   _put_idx(tmp_path, train=pixels, test=pixels[:2])
   for how in ('pad', 'stretch', 'crop'):
     for size, channels in ((32, 1), (16, 3), (28, 1)):
-      train, _, _ = own_arrays.load_idx(str(tmp_path), (size, channels, how, 1))
+      train, _, _ = own_arrays.load_idx(str(tmp_path), Fit(size, channels, how, 1))
       assert np.array_equal(train[:], arrays.fit(pixels[..., None], size, channels, how))
 
 

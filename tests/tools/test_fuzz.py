@@ -16,6 +16,7 @@ from PIL import Image
 from tests.helpers.processes import ROOT
 from tools import fuzz
 from wgan_tf1.data import arrays, decoding, downloads, folders, own_arrays, text
+from wgan_tf1.data.collection import Fit
 from wgan_tf1.errors import UserError
 
 MEGABYTE = 2**20
@@ -94,7 +95,7 @@ def test_an_idx_file_of_ones_own_is_unpacked_only_as_far_as_its_shape_says(tmp_p
     for _ in range(50):
       f.write(bytes(MEGABYTE))
   with pytest.raises(UserError, match='it has more bytes than its shape needs'):
-    own_arrays.load_idx(str(tmp_path), (8, 1, 'pad', 1))
+    own_arrays.load_idx(str(tmp_path), Fit(8, 1, 'pad', 1))
   assert peak() < 2 * MEGABYTE
 
 
@@ -123,7 +124,7 @@ def test_an_image_bomb_is_refused(tmp_path, capsys, recwarn, peak, width, height
     decoding.decode(bomb, 8, 1)
   (tmp_path / 'bomb.png').write_bytes(bomb)
   with pytest.raises(UserError, match='no image in .* can be read: bomb.png'):
-    folders.load(str(tmp_path), 8, 1)
+    folders.load(str(tmp_path), Fit(8, 1))
   assert peak() < MEGABYTE
 
 
@@ -150,7 +151,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
   for name in ('a.png', 'a.txt'):
     os.mkfifo(str(tmp_path / name))
   with pytest.raises(UserError, match=r'a\.png \(not a file\)'):
-    folders.load(str(tmp_path), 8, 1)
+    folders.load(str(tmp_path), Fit(8, 1))
   with pytest.raises(downloads.Missing):
     text.read(str(tmp_path), 5)
 

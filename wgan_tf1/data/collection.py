@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from typing import Any, Callable, Optional, Sequence, Set, Tuple, Union
+from typing import Any, Callable, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 
@@ -15,12 +15,21 @@ NAMES_SHOWN = 5
 _LOCKS = 64
 
 
+class Fit(NamedTuple):
+  """How images from files are decoded."""
+
+  size: int  # height and width, in pixels
+  channels: int  # 1 for grey, 3 for RGB
+  how: str = 'crop'  # or 'pad' or 'stretch'; see `decoding.decode`
+  memory_mb: int = 0  # megabytes that the decoded images may take
+
+
 class Images:
   """Images that are read and decoded when they are indexed: `images[int array [n]]` is uint8 [n, S, S, C].
 
-  If all of them fit into `memory_mb`, each is decoded only once. Several threads may index at once. If an image cannot
-  be decoded, the next image of its class that can be decoded replaces it, always the same one. A warning is printed for
-  each of the first damaged images.
+  If all of them fit into the memory of `Fit`, each is decoded only once. Several threads may index at once. If an image
+  cannot be decoded, the next image of its class that can be decoded replaces it, always the same one. A warning is
+  printed for each of the first damaged images.
 
   Attributes:
     class_names: names of the classes, or None without labels.
@@ -31,10 +40,7 @@ class Images:
     sources: Any,
     read: Callable[[Any], Any],
     name: Callable[[Any], str],
-    size: int,
-    channels: int,
-    how: str = 'crop',
-    memory_mb: int = 0,
+    fit: Fit,
     labels: Optional[np.ndarray] = None,
     class_names: Optional[Sequence[str]] = None,
   ) -> None:
@@ -44,25 +50,22 @@ class Images:
       sources: sequence or array of arguments for `read` and `name`, one per image.
       read: returns the bytes of the image file of a source, or a Pillow image.
       name: returns the name of a source for messages.
-      size: height and width of the decoded images, in pixels.
-      channels: 1 for grey or 3 for RGB.
-      how: 'crop', 'pad' or 'stretch'; see `decoding.decode`.
-      memory_mb: megabytes that the decoded images may take.
+      fit: how they are decoded.
       labels: int [N], the number of the class of each image; None if they have no classes.
       class_names: the names of these numbers.
     """
     self._sources = sources
     self._read = read
     self._name = name
-    self._how = size, channels, how
-    self._shape = size, size, channels
+    self._how = fit.size, fit.channels, fit.how
+    self._shape = fit.size, fit.size, fit.channels
     self._labels = None if labels is None else labels.astype(np.int32)
     self.class_names = None if class_names is None else tuple(class_names)
     self._mine = np.arange(len(sources))  # positions in `sources`
     self._damaged: Set[int] = set()  # positions
     self._lock = threading.Lock()
     self._locks = [threading.Lock() for _ in range(_LOCKS)]
-    fits = len(sources) * size * size * channels <= memory_mb * 2**20
+    fits = len(sources) * fit.size * fit.size * fit.channels <= fit.memory_mb * 2**20
     self._decoded = np.empty([len(sources) if fits else 0, *self._shape], np.uint8)
     self._known = np.zeros([len(sources)], bool)  # which of `_decoded` are decoded
 

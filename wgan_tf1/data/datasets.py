@@ -10,6 +10,7 @@ import numpy as np
 from wgan_tf1.classes import class_numbers, first_names
 from wgan_tf1.config import Config
 from wgan_tf1.data import arrays, folders, lsun, own_arrays, points, text
+from wgan_tf1.data.collection import Fit
 from wgan_tf1.data.downloads import Missing
 from wgan_tf1.errors import UserError, warn
 
@@ -130,7 +131,7 @@ def _load_points(config, name):
 
 
 def _fit(config):
-  return config.image_size, config.image_channels, config.image_fit, config.image_memory_mb
+  return Fit(config.image_size, config.image_channels, config.image_fit, config.image_memory_mb)
 
 
 def _of_collections(name, train, validation, fingerprint):
@@ -152,7 +153,7 @@ def _load_folder(config, name):
   wanted = _wants_classes(config), config.classes
   if os.path.isfile(path) and path.lower().endswith(own_arrays.SUFFIXES):
     return _of_collections(name, *own_arrays.load(path, _fit(config), *wanted))
-  return _of_collections(name, *folders.load(path, *_fit(config), *wanted))
+  return _of_collections(name, *folders.load(path, _fit(config), *wanted))
 
 
 def _load_idx(config, name):
@@ -162,7 +163,7 @@ def _load_idx(config, name):
 
 
 def _load_lsun(config, name):
-  return _of_collections(name, *lsun.load(_path(config, name), *_fit(config)))
+  return _of_collections(name, *lsun.load(_path(config, name), _fit(config)))
 
 
 def _load_text(config, name):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from wgan_tf1.classes import class_numbers
 from wgan_tf1.data import decoding, labels
-from wgan_tf1.data.collection import NAMES_SHOWN, Images, split
+from wgan_tf1.data.collection import NAMES_SHOWN, Fit, Images, split
 from wgan_tf1.data.downloads import Missing
 from wgan_tf1.errors import UserError, warn
 from wgan_tf1.progress import progress
@@ -215,23 +215,15 @@ def _classes(root: str, tree: Tree, found: List[_Found]) -> Tuple[List[_Found], 
   return kept, labels.of_values(np.array([given[image.name] for image in kept]))
 
 
-def load(
-  root: str,
-  size: int,
-  channels: int,
-  how: str = 'crop',
-  memory_mb: int = 0,
-  labelled: bool = False,
-  classes: Optional[str] = None,
-) -> Tuple[Images, Images, str]:
+def load(root: str, fit: Fit, labelled: bool = False, classes: Optional[str] = None) -> Tuple[Images, Images, str]:
   """Scans a tree or an archive of images, sorted by name. Every 20th, at most 1,000, is held out; see `split`.
 
   Files that cannot be read as images, and files without one of `decoding.SUFFIXES` in upper or lower case, are left out
-  after a warning. Hidden files are ignored. Images smaller than `size` are enlarged, after a warning.
+  after a warning. Hidden files are ignored. Images smaller than `fit.size` are enlarged, after a warning.
 
   Args:
     root: directory, one image file, or a .zip file.
-    size, channels, how, memory_mb: as for `Images`.
+    fit: how they are decoded.
     labelled: whether to read the classes too: of dataset.json, or else of the folders.
     classes: the classes to read, as in `config.classes`; None reads all.
 
@@ -247,7 +239,7 @@ def load(
     # Pillow only warns about images of 90 million pixels or more.
     warnings.simplefilter('error', Image.DecompressionBombWarning)
     found, rejected, others = _scan(root, files)
-  _report(root, size, how, found, rejected, others)
+  _report(root, fit.size, fit.how, found, rejected, others)
   numbers: Optional[np.ndarray] = None
   names: Optional[Tuple[str, ...]] = None
   if labelled:
@@ -263,7 +255,7 @@ def load(
       return f.read(LARGEST_FILE_BYTES)
 
   sources = np.array([image.name for image in found], object)
-  images = Images(sources, read, files.path, size, channels, how, memory_mb, numbers, names)
+  images = Images(sources, read, files.path, fit, numbers, names)
   images, chosen = of_classes(images, classes)
   return (*split(images, HELD_OUT_EVERY, MOST_HELD_OUT), digest.hexdigest() + chosen)
 

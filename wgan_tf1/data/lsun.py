@@ -15,7 +15,7 @@ from typing import Any, Tuple
 
 import numpy as np
 
-from wgan_tf1.data.collection import Images, split
+from wgan_tf1.data.collection import Fit, Images, split
 from wgan_tf1.data.downloads import Missing
 from wgan_tf1.errors import UserError
 
@@ -127,7 +127,7 @@ def _images(path, fit):
   def name(key):
     return '%s of %s' % (key[:-1].decode('ascii', 'backslashreplace'), path)
 
-  return keys, lambda some: Images(some, read, name, *fit)
+  return keys, lambda some: Images(some, read, name, fit)
 
 
 def _find(folder):
@@ -148,14 +148,14 @@ def _find(folder):
   return os.path.join(folder, names[0])
 
 
-def load(folder: str, size: int, channels: int, how: str = 'crop', memory_mb: int = 0) -> Tuple[Images, Images, str]:
+def load(folder: str, fit: Fit) -> Tuple[Images, Images, str]:
   """Opens LSUN's published LMDB environments, or similar ones: the keys are arbitrary, the values are image files.
 
   The *_val_lmdb next to the *_train_lmdb is held out. Without it every 50th image, at most 1,000, is held out.
 
   Args:
     folder: directory with one *_train_lmdb, or an environment itself.
-    size, channels, how, memory_mb: as for `Images`.
+    fit: how the images are decoded.
 
   Returns:
     (train, validation, fingerprint): two `Images`, and a hash of the training environment's keys.
@@ -164,7 +164,7 @@ def load(folder: str, size: int, channels: int, how: str = 'crop', memory_mb: in
     Missing: if there is no environment.
     UserError: if there are several, if one is damaged or empty, or if the package `lmdb` is not installed.
   """
-  train_path, fit = _find(folder), (size, channels, how, memory_mb)
+  train_path = _find(folder)
   validation_path = train_path[: -len('train_lmdb')] + 'val_lmdb' if train_path.endswith('_train_lmdb') else None
   keys, make = _images(train_path, fit)
   if validation_path and os.path.exists(validation_path):

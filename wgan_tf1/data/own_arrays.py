@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from wgan_tf1.data import arrays, decoding, labels
-from wgan_tf1.data.collection import Images, split
+from wgan_tf1.data.collection import Fit, Images, split
 from wgan_tf1.data.downloads import Missing
 from wgan_tf1.data.folders import HELD_OUT_EVERY, MOST_HELD_OUT, of_classes
 from wgan_tf1.errors import UserError
@@ -110,13 +110,13 @@ def _checked(path: str, images: np.ndarray, values: Optional[np.ndarray]) -> np.
   return images
 
 
-def _collection(path: str, images: np.ndarray, fit: Tuple[Any, ...], classes: Optional[labels.Labels]) -> Images:
-  """Returns the `Images` of an array [N, H, W, C]; `fit` is (size, channels, how, memory_mb), as for `Images`."""
+def _collection(path: str, images: np.ndarray, fit: Fit, classes: Optional[labels.Labels]) -> Images:
+  """Returns the `Images` of an array [N, H, W, C]."""
 
   def read(index: int) -> Any:
     return Image.fromarray(np.ascontiguousarray(images[index, ..., 0] if images.shape[3] == 1 else images[index]))
 
-  return Images(range(len(images)), read, lambda index: 'image %d of %s' % (index, path), *fit, *(classes or ()))
+  return Images(range(len(images)), read, lambda index: 'image %d of %s' % (index, path), fit, *(classes or ()))
 
 
 def read(path: str) -> Tuple[np.ndarray, Optional[np.ndarray]]:
@@ -128,16 +128,14 @@ def read(path: str) -> Tuple[np.ndarray, Optional[np.ndarray]]:
   return _checked(path, images, values), values
 
 
-def load(
-  path: str, fit: Tuple[Any, ...], labelled: bool = False, classes: Optional[str] = None
-) -> Tuple[Images, Images, str]:
+def load(path: str, fit: Fit, labelled: bool = False, classes: Optional[str] = None) -> Tuple[Images, Images, str]:
   """Reads images uint8 [N, H, W] or [N, H, W, C] of a .npz or .npy file. Every 20th, at most 1,000, is held out.
 
   A .npz file has them in its array `images`, or in its only array besides `labels`, integers [N].
 
   Args:
     path: the file.
-    fit: (size, channels, how, memory_mb), as for `Images`.
+    fit: how the images are fitted.
     labelled: whether labels are needed.
     classes: the classes to read, as in `config.classes`; None reads all.
 
@@ -198,7 +196,7 @@ def _read_idx(path: str) -> np.ndarray:
 
 
 def load_idx(
-  folder: str, fit: Tuple[Any, ...], labelled: bool = False, classes: Optional[str] = None
+  folder: str, fit: Fit, labelled: bool = False, classes: Optional[str] = None
 ) -> Tuple[Images, Images, str]:
   """Reads IDX files that are named as MNIST's are, perhaps after a name of their own, gzipped or not.
 
