@@ -67,7 +67,7 @@ HEADLINES = [
   ('No mode collapse', 'WGAN 4.3', 'mode_coverage', 0, r'of 25: clip (.+?)\+.*gp (.+?)\+', r'clip \1, gp \2 of 25'),
   ('The penalty gives better samples', 'GP 5', 'long_runs', 3, '.*', r'\g<0>'),
   ('No batch norm: clip works, a GAN fails', 'WGAN fig. 6', 'without_batch_norm', 1,
-   r'^GAN works from (\d of \d).*; WGAN works from (\d of \d)', r'clip \2 runs, GAN \1'),
+   r'^GAN works from (\d of \d).*; WGAN works from (\d of \d)', r'works: clip \2 runs, GAN \1'),
   ('Clipped gradients fade with depth', 'GP fig. 1b', 'gradient_norms', 0, r'c = 0.01: (times \S+)', r'\1 a layer'),
   ('Clipping puts weights at bounds', 'GP fig. 1b', 'gradient_norms', 2, r'c = 0.01: (\S+) and (\S+)',
    r'\1 and \2 of them'),

@@ -133,7 +133,7 @@ CLAIMS = [
          _all_work, 'batch-norm/gp', 'constant/gp', 'mlp/gp'),
 ]  # fmt: skip
 
-_SEEDS = r'^GAN works from (\d+ of \d+) .*; WGAN works from (\d+ of \d+)', r'GAN \1 seeds, WGAN \2'
+_SEEDS = r'^GAN works from (\d+ of \d+) .*; WGAN works from (\d+ of \d+)', r'works: GAN \1 seeds, WGAN \2'
 SHORT = [
   ('With batch norm GAN and WGAN work', *_SEEDS),
   ('Constant filters: GAN fails, WGAN works', *_SEEDS),
