@@ -1,3 +1,5 @@
+import concurrent.futures
+
 import numpy as np
 import pytest
 
@@ -100,3 +102,11 @@ def test_the_mirrored_parts_of_several_processes_are_the_batch_of_one(data_confi
   whole = batches.batch(data_config(mirror=True, batch_size=15), _ramp(), 4)
   parts = [batches.batch(data_config(mirror=True, batch_size=5), _ramp(), 4, (i, 3)) for i in range(3)]
   assert np.array_equal(np.concatenate([part.real for part in parts]), whole.real)
+
+
+def test_threads_that_want_the_same_epoch_order_it_once():
+  before = batches._epoch_order.cache_info().misses
+  with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    found = list(pool.map(lambda step: batches.batch_indices(500000, 4, 11, step), range(8)))
+  assert batches._epoch_order.cache_info().misses == before + 1
+  assert len(set(np.concatenate(found).tolist())) == 32

@@ -1,6 +1,7 @@
 """Batches as the networks see them: which samples are in a batch, and their encoding. No TensorFlow here."""
 
 import functools
+import threading
 from typing import Any, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
@@ -17,10 +18,18 @@ class Batch(NamedTuple):
   labels: Optional[np.ndarray]  # int32 [B], or None
 
 
+_ORDERING = threading.Lock()  # at the start of an epoch all threads want its order, which may take a second and 80 MB
+
+
 @functools.lru_cache(maxsize=2)  # a batch can span two epochs
 def _epoch_order(n, seed, epoch):
   # NumPy guarantees that RandomState's streams never change. Those of newer generators may.
   return np.random.RandomState([seed, epoch]).permutation(n)
+
+
+def _order(n, seed, epoch):
+  with _ORDERING:
+    return _epoch_order(n, seed, epoch)
 
 
 def batch_indices(n: int, batch_size: int, seed: int, step: int) -> np.ndarray:
@@ -40,7 +49,7 @@ def batch_indices(n: int, batch_size: int, seed: int, step: int) -> np.ndarray:
   """
   positions = np.arange(step * batch_size, (step + 1) * batch_size)
   epochs, offsets = np.divmod(positions, n)
-  return np.concatenate([_epoch_order(n, seed, int(e))[offsets[epochs == e]] for e in np.unique(epochs)])
+  return np.concatenate([_order(n, seed, int(e))[offsets[epochs == e]] for e in np.unique(epochs)])
 
 
 def to_float(images: np.ndarray, pixel_minimum: float = -1.0) -> np.ndarray:
