@@ -80,7 +80,7 @@ def _variants(runs_dir: str) -> bytes:
 def _keras(runs_dir: str) -> bytes:
   return drawings.png(
     drawings.montage(
-      [_at_steps(runs_dir, 'keras', 'keras-mnist, clip, the digits 0, 3 and 7', (500, 2000, 8000), 4, 6)]
+      [_at_steps(runs_dir, 'keras', 'keras-mnist, clip, the digits 0, 3 and 7', (500, 1000, 2000, 8000), 4, 6)]
     )
   )
 
