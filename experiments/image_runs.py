@@ -201,13 +201,18 @@ def train(
           found['watched'].append(watch(trainer))
         if step % score_every == 0 or step == config.generator_steps:
           add_scores(trainer)
-    drawn = None if found['diverged'] else images.grid(draw(trainer, PICTURED, PICTURED), PICTURED_COLUMNS)
-  found['samples'] = None if drawn is None else base64.b64encode(images.encode_png(drawn)).decode()
+    found['samples'] = None if found['diverged'] else kept(trainer)
   return found
 
 
+def kept(trainer: Any) -> str:
+  """Returns a grid of `PICTURED` samples of a `training.Trainer`, as `shown` takes it: PNG in base 64."""
+  grid = images.grid(draw(trainer, PICTURED, PICTURED), PICTURED_COLUMNS)
+  return base64.b64encode(images.encode_png(grid)).decode()
+
+
 def shown(samples: Optional[str]) -> np.ndarray:
-  """Returns the grid that `train` kept, uint8 [H, W, 3]; of None, a white pixel."""
+  """Returns the grid that was `kept`, uint8 [H, W, 3]; of None, a white pixel."""
   if samples is None:
     return np.full([1, 1, 3], 255, np.uint8)
   with Image.open(io.BytesIO(base64.b64decode(samples))) as image:
@@ -215,7 +220,7 @@ def shown(samples: Optional[str]) -> np.ndarray:
 
 
 def show(axes: Any, samples: Optional[str]) -> None:
-  """Shows the grid that `train` kept, as `shown` reads it, on matplotlib Axes without a frame."""
+  """Shows the grid that was `kept`, as `shown` reads it, on matplotlib Axes without a frame."""
   axes.imshow(shown(samples))
   axes.axis('off')
 

@@ -10,13 +10,15 @@ from wgan_tf1.data import batches, datasets
 
 TITLE = 'Overfitting: the estimate on 1,000 training images and on held-out ones'
 
-# The paper: large unregularised networks of which no more is said, 20,000 updates. Here: the post's MLPs, 256 wide, and
-# half as many updates. The learning rates are the paper's, and for clipping the post preset's.
-_COMMON = dict(architecture='mlp', seed=0, variants={'gp': dict(learning_rate=1e-4), 'clip': dict(learning_rate=5e-4)})
+# The paper: large unregularised networks of which no more is said, 20,000 updates. Here: the post's MLPs, 256 wide. The
+# learning rates are the papers', the bound of clipping is twice the paper's: of six settings, tried from seed 3, it was
+# the only one whose estimate settled above 1.
+_VARIANTS = {'gp': dict(learning_rate=1e-4), 'clip': dict(learning_rate=5e-5, clip_value=0.02)}
+_COMMON = dict(architecture='mlp', seed=0, variants=_VARIANTS)
 SETTINGS = {
   'full': dict(
-    image_runs.FULL, **_COMMON, width=256, batch_size=64, generator_steps=10000, train_images=1000,
-    measured_images=1000, measure_every=100,
+    image_runs.FULL, **_COMMON, width=256, batch_size=64, generator_steps=20000, train_images=1000,
+    measured_images=1000, measure_every=200,
   ),
   'quick': dict(
     image_runs.QUICK, **_COMMON, width=16, batch_size=16, generator_steps=12, train_images=50, measured_images=50,
@@ -53,7 +55,8 @@ def analyse(found: common.Json) -> common.Json:
 def measure(settings: common.Json, run: common.Run) -> common.Json:
   """Trains with each constraint; numbers['runs'][variant] is what `analyse` makes of its curves.
 
-  The curves are steps, train, validation, diverged: estimates on equally many real and generated images.
+  The curves are steps, train, validation, diverged: estimates on equally many real and generated images. samples are
+  some at the end, as `image_runs.shown` takes them.
   """
 
   def make(variant):
@@ -62,7 +65,7 @@ def measure(settings: common.Json, run: common.Run) -> common.Json:
   def train(config, variant):
     dataset = subset(datasets.load(config), settings['train_images'])
     real = {name: batches.encode(config, getattr(dataset, name)[: settings['measured_images']]) for name in PARTS}
-    found = dict(steps=[], train=[], validation=[], diverged=False)
+    found = dict(steps=[], train=[], validation=[], diverged=False, samples=None)
     with common.trainer(config, dataset=dataset) as trainer, image_runs.until_divergence(found):
       for step, _ in common.steps(trainer):
         if step % settings['measure_every'] == 0:
@@ -71,6 +74,8 @@ def measure(settings: common.Json, run: common.Run) -> common.Json:
             estimate = trainer.graph.scalars[trainer.graph.estimate]
             value = trainer.session.run(estimate, trainer.critic_feed(real[name]))
             found[name].append(float('%.5g' % value))
+        if step == config.generator_steps:
+          found['samples'] = image_runs.kept(trainer)
     return found
 
   found = common.grid(run, make, train, settings['variants'])
@@ -118,35 +123,47 @@ CLAIMS = [
 
 SHORT = [
   ('Penalty: training and held-out estimates part', r'(\d+ %) below', r'held out \1 lower'),
-  ('Clipping: they part too', r'no positive training estimate', r'\g<0>'),
+  ('Clipping: they part too', r'(\d+ %) below', r'held out \1 lower'),
   ('Penalty: training rises, held out falls', r'training (\S+), validation (\S+)$', r'trends \1 and \2'),
 ]  # fmt: skip
 
-LIMITS = 'the clipped critic dies'
+LIMITS = 'one seed, gap still grows'
 FINDING = (
-  'On 1,000 images the penalised critic overfits as in the paper: its training estimate rises while the held-out '
-  "one falls, to 66 % below. At the post's learning rate the clipped critic's estimate falls to 0, and says "
-  'nothing.'
+  'On 1,000 images the penalised critic overfits as in the paper: its training estimate rises while the held-out one '
+  'falls, to 86 % below. The clipped critic overfits too, but less: its held-out estimate ends 18 % below, where the '
+  'rule asks for 20 %, and the gap still grows.'
 )
 REMARKS = (
-  'A first run of 1,500 updates was too short: its two estimates under the penalty had parted by 12 %, both still '
-  'rising, which by these rules reproduced nothing. The length was then raised, the rules left as they were; the paper '
-  "shows 20,000 updates. The clipped critic's estimate falls from 20 to below 0.1 within 200 updates, and to 0 by "
-  "3,700: at the post's rate this MLP dies, and says nothing of overfitting."
+  'Two earlier runs were shorter. After 1,500 updates the estimates under the penalty had parted by 12 %; after '
+  '10,000 by 66 %. The rules stayed as they were, and the length is now the 20,000 updates that the paper shows. In '
+  "those runs clipping had the post's rate of 5e-4 and the bound of 0.01: its estimate fell to 0 by 3,700 updates, "
+  'and said nothing. Six settings were then tried from seed 3, for 1,000 to 2,000 updates. The estimate fell below '
+  '0.1 within 600 at 5e-5 and 0.01, and came back to 0.26 by 2,000; it fell to 0 at 1e-4, and with the critic at '
+  '5e-4 and the generator at 5e-5; to 0.05 by 1,500 with the generator at 1e-5. At 5e-5 and a bound of 0.05 it went '
+  'from 2,482 to below 0 and back to 183. At 5e-5 and 0.02, the setting here, it stood at 6 to 7.\n\n'
+  'With clipping the mean held-out estimate is 6 % below the training one from update 5,000 to 10,000, then 13 %, '
+  'and 18 % over the last 5,000. Both estimates fall meanwhile.'
 )
 
 
 def plot(numbers: common.Json) -> Any:
-  """Draws the two estimates over the updates, a panel for each constraint."""
-  figure = common.figure(8.0, 3.6)
-  panels = figure.subplots(1, len(numbers['runs']), squeeze=False)[0]
-  for axes, (variant, found) in zip(panels, numbers['runs'].items()):
+  """Draws the two estimates over the updates, a panel for each constraint, and its last samples below.
+
+  The estimates of the first twentieth of a run, many times as large, may be above the panel.
+  """
+  figure = common.figure(8.0, 5.6)
+  cells = figure.add_gridspec(2, len(numbers['runs']), height_ratios=[3.0, 2.2])
+  for i, (variant, found) in enumerate(numbers['runs'].items()):
+    axes = figure.add_subplot(cells[0, i])
     axes.plot(found['steps'], found['train'], color=style.COLORS[variant], label='training images')
     axes.plot(found['steps'], found['validation'], '--', color=style.COLORS[variant], label='held-out images')
     axes.set(xlabel='generator updates', ylabel='Wasserstein estimate')
-    axes.set_ylim(min(0, *found['train'], *found['validation']), None)
+    late = len(found['steps']) // 20
+    highest = max(found['train'][late:] + found['validation'][late:])
+    axes.set_ylim(min(0, *found['train'], *found['validation']), 1.1 * highest if highest > 0 else None)
     axes.set_title(_LABELS[variant], fontsize=10)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc='upper right' if variant == 'clip' else 'center right')
+    image_runs.show(figure.add_subplot(cells[1, i]), found['samples'])
   figure.tight_layout()
   return figure
 
