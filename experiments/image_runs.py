@@ -219,6 +219,15 @@ def shown(samples: Optional[str]) -> np.ndarray:
     return np.asarray(image.convert('RGB'))
 
 
+def corner(samples: Optional[str], columns: int) -> Optional[str]:
+  """Returns the first rows and columns of the grid that was `kept`, as many of both, in the same form; None of None."""
+  if samples is None:
+    return None
+  grid = shown(samples)
+  side = (len(grid) - 2) // (PICTURED // PICTURED_COLUMNS) * columns + 2
+  return base64.b64encode(images.encode_png(grid[:side, :side, :1])).decode()
+
+
 def show(axes: Any, samples: Optional[str]) -> None:
   """Shows the grid that was `kept`, as `shown` reads it, on matplotlib Axes without a frame."""
   axes.imshow(shown(samples))

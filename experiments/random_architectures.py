@@ -144,8 +144,8 @@ def measure(settings: common.Json, run: common.Run) -> common.Json:
   """Trains every architecture with every variant.
 
   Returns:
-    dict: architectures, list of `sample`; runs, of each variant a list of scores; table; success and successes, the
-    threshold of the claims and the numbers of those that reach it; protocol, see `image_runs.Scorer`.
+    dict: architectures, list of `sample`; runs, of each variant a list of scores and samples; table; success and
+    successes, the threshold of the claims and the numbers of those that reach it; protocol, see `image_runs.Scorer`.
   """
   score = image_runs.Scorer(settings, run)
   architectures = [sample(settings, i) for i in range(settings['architectures'])]
@@ -158,7 +158,7 @@ def measure(settings: common.Json, run: common.Run) -> common.Json:
     networks = networks_of(architectures[index])
     found = image_runs.train(config, score, settings['generator_steps'], networks=networks)
     last = {name: found[name][-1] for name in ('fid', 'inception_score', 'coverage', 'entropy')}
-    return dict(last, diverged=found['diverged'])
+    return dict(last, diverged=found['diverged'], samples=image_runs.corner(found['samples'], 2))
 
   found = common.grid(run, make, train, settings['variants'], range(len(architectures)))
   runs = {v: [found[v, i] for i in range(len(architectures))] for v in settings['variants']}
@@ -224,32 +224,44 @@ SHORT = [
 
 LIMITS = 'one seed, too short'
 FINDING = (
-  'Of ten random architectures, the penalty trains five to a score of 2, the GAN and clipping two each. The order '
+  'Of ten random architectures, the penalty trains five to a score of 2, clipping three and the GAN two. The order '
   "is the paper's; 200 steps are too few for its distances."
 )
 REMARKS = (
-  "Ten architectures and one seed of each: the order of the three is the paper's, their distances are not to be read "
-  'off. After 200 updates nothing reaches a score of 5, of about 9.6 for real images.'
+  "Ten architectures and one seed of each: the order of the three is the paper's, their distances are not to be "
+  'read off. The sixth architecture with clipping scores just above 2; on another processor it scored just below. '
+  'After 200 updates nothing reaches a score of 5, of about 9.6 for real images.'
 )
 
 
 def plot(numbers: common.Json) -> Any:
-  """Draws how many architectures reach each score, and the score of each architecture."""
-  figure = common.figure(8.5, 3.8)
-  left, right = figure.subplots(1, 2)
+  """Draws how many architectures reach each score, the score of each architecture, and samples of each."""
   total, rows = len(numbers['architectures']), numbers['table']
+  figure = common.figure(8.5, 6.6)
+  charts, below = figure.add_gridspec(2, 1, height_ratios=[3.6, 2.8], hspace=0.28)
+  left, right = (figure.add_subplot(cell) for cell in charts.subgridspec(1, 2))
+  panels = below.subgridspec(len(numbers['runs']), total, hspace=0.06, wspace=0.06)
   places = np.arange(len(rows))
   for i, (variant, found) in enumerate(numbers['runs'].items()):
     counts, label = [row[variant] for row in rows], image_runs.LABELS[variant]
     color = style.COLORS[variant]
     left.bar(places + (i - 1) * 0.27, counts, 0.25, color=color, label=label)
     right.plot(np.arange(1, total + 1), [f['inception_score'] for f in found], 'o', color=color, markersize=5)
+    for j, of_architecture in enumerate(found):
+      axes = figure.add_subplot(panels[i, j])
+      axes.imshow(image_runs.shown(of_architecture['samples']))
+      axes.set(xticks=[], yticks=[])
+      if j == 0:
+        axes.set_ylabel(label, color=color, fontsize=9)
+      if i == 0:
+        axes.set_title('%d' % (j + 1), fontsize=8, pad=2)
   left.set(xticks=places, xticklabels=['%g' % row['threshold'] for row in rows], ylim=(0, total * 1.25))
   left.set(xlabel='inception score (small classifier) at least', ylabel='architectures, of %d' % total)
   left.legend(fontsize=8, ncol=3, loc='upper center')
   right.axhline(numbers['success'], color='0.4', linestyle=':', linewidth=1)
-  right.set(xlabel='architecture (dotted: success)', ylabel='inception score (small classifier)')
-  figure.tight_layout()
+  right.set_xticks(range(1, total + 1))
+  right.set(xlabel='architecture (dotted: success; samples below)', ylabel='inception score (small classifier)')
+  figure.subplots_adjust(left=0.07, right=0.99, top=0.98, bottom=0.01)
   return figure
 
 

@@ -40,7 +40,7 @@ EXPERIMENTS = [
    'WGAN figures 3 and 4: LSUN bedrooms of 64x64, DCGAN critic, curves median-filtered over 101 steps, quality by eye'),
   ('without_batch_norm', 'no batch norm, and an MLP generator',
    'WGAN figures 6 and 7: LSUN bedrooms of 64x64, samples judged by eye'),
-  ('momentum', 'momentum on a clipped critic', 'WGAN section 4: stated without a figure'),
+  ('momentum', 'momentum on a clipped critic', 'WGAN section 3: stated without a figure'),
   ('overfitting', 'training and validation estimates on 1,000 images',
    'WGAN-GP figure 5b: 1,000 MNIST images, large unregularised networks, 20,000 steps; architecture not given'),
   ('mode_coverage', 'modes of the ring and the grid',
@@ -66,7 +66,7 @@ HEADLINES = [
   ("A GAN's loss does not", 'WGAN fig. 4', 'estimate_and_quality', 4, r'rank \S+ \S+', r'\g<0>'),
   ('No mode collapse', 'WGAN 4.3', 'mode_coverage', 0, r'of 25: clip (.+?)\+.*gp (.+?)\+', r'clip \1, gp \2 of 25'),
   ('The penalty gives better samples', 'GP 5', 'long_runs', 3, '.*', r'\g<0>'),
-  ('No batch norm: clip works, a GAN fails', 'WGAN fig. 6', 'without_batch_norm', 1,
+  ('No batch norm in G: clip works, GAN fails', 'WGAN fig. 6', 'without_batch_norm', 1,
    r'^GAN works from (\d of \d).*; WGAN works from (\d of \d)', r'works: clip \2 runs, GAN \1'),
   ('Clipped gradients fade with depth', 'GP fig. 1b', 'gradient_norms', 0, r'c = 0.01: (times \S+)', r'\1 a layer'),
   ('Clipping puts weights at bounds', 'GP fig. 1b', 'gradient_norms', 2, r'c = 0.01: (\S+) and (\S+)',
@@ -74,7 +74,7 @@ HEADLINES = [
   ('Optimal discriminator: no slope', 'WGAN fig. 2', 'two_gaussians', 0, r': (\S+),', r'\1 of its largest'),
   ('Optimal penalised critic: a slope', 'WGAN fig. 2', 'two_gaussians', 3, r': (\S+),', r'\1 of its largest'),
   ('Critics overfit small data sets', 'GP fig. 5b', 'overfitting', 0, r'(\d+ %) below', r'held out \1 lower'),
-  ("The MNIST post's clip comes last", 'MNIST post', 'clip_order', 0, r'after (\d+ of \d+)', r'not in \1 steps'),
+  ("The MNIST post's clip comes last", 'MNIST post', 'clip_order', 0, r'after (\d+ of \d+)', r'outside in \1 steps'),
   ('The order of the two is free', 'WGAN alg. 1', 'clip_order', 2, r'before: (\S+) ', r'distance times \1'),
   ('Momentum makes critics unstable', 'WGAN 3', 'momentum', 2, r'Adam 0.9 (\d+).*RMSProp (\d+)',
    r'Adam \1, RMSProp \2'),
@@ -294,8 +294,9 @@ def gpu_section() -> List[str]:
     '## What needs a GPU', '',
     *table(['claim', 'source', 'steps', 'seconds a step', 'hours'], rows, (2, 3, 4)),
     '<details><summary>How to run them</summary>', '',
-    'Steps are those of the source. Seconds are those of two cores without a GPU, and hours are extrapolated from '
-    'them. Each run can be stopped and resumed. Then '
+    'Steps are those of the source. Seconds are those of two cores without a GPU, a Xeon in rows 1 and 3, a slower '
+    'EPYC in row 2, where row 1 takes 12 s too; hours are extrapolated from them. Each run can be stopped and '
+    'resumed. Then '
     '`python evaluate.py --run_dir=RUN_DIR --num_samples=50000 --classifier_graph=inception --published` '
     'prints its numbers beside the published ones, and says what differs.', '',
     *table(['claim', 'command'], commands), '</details>', '',
@@ -379,10 +380,10 @@ def report(
   totals = ', '.join('%d %s' % pair for pair in zip(counted, common.VERDICTS))
   lines = [
     '# Results', '',
-    'What the papers and posts claim, and what two cores find: %s. `make results` writes this page from `results/`, '
-    'which `make figures` fills. WGAN is [1701.07875](https://arxiv.org/abs/1701.07875), WGAN-GP '
+    'What the papers and posts claim, and what runs on two cores found: %s. `make results` writes this page from '
+    '`results/`, which `make figures` fills. WGAN is [1701.07875](https://arxiv.org/abs/1701.07875), WGAN-GP '
     '[1704.00028](https://arxiv.org/abs/1704.00028).' % totals, '',
-    'Each rule was written before its run. A rule that holds makes a claim **reproduced**. One that fails makes it '
+    'Each rule was written before its run. A rule that holds makes a claim **reproduced**. A rule that fails makes it '
     '**contradicted** if the run had three seeds and had stopped improving, or needed no training; otherwise it is '
     '**undecided**, for the reason given. What is published of the first claims are pictures, without a number.', '',
   ]  # fmt: skip

@@ -183,14 +183,14 @@ SHORT = [
 LIMITS = 'one seed, narrow networks'
 FINDING = (
   'The pictures are those of the paper: pyramids under clipping, ring and roll under the penalty. The share of the '
-  'exact distance that a critic finds does not order them so.'
+  'exact distance that each critic finds does not rank the penalty above clipping.'
 )
 REMARKS = (
-  'The picture agrees with the figure: clipped surfaces are pyramids, penalised ones follow ring and roll. The number '
-  'does not. Two reasons come to mind, neither tested. The noise is as wide as the data, so most of W is the way back '
-  'in, which a cone finds as well as a detailed surface. And the estimate is divided by the largest norm found '
-  'anywhere, which a penalised critic has in a few spikes (its mean norm is near 1). With the penalty on the Swiss '
-  'roll, the share still rose in the second half of training.'
+  'The picture agrees with the figure: clipped surfaces are pyramids, penalised ones follow ring and roll. The '
+  'number does not. Two reasons come to mind, neither tested. The noise is as wide as the data, so most of W is the '
+  'way back in, which a cone finds as well as a detailed surface. And the estimate is divided by the largest norm '
+  'found anywhere, which a penalised critic has in a few spikes (its mean norm is near 1). With the penalty on the '
+  'Swiss roll, the share still rose in the second half of training.'
 )
 
 

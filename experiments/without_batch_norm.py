@@ -144,17 +144,18 @@ SHORT = [
 
 LIMITS = 'too narrow'
 FINDING = (
-  'With constant filters and no batch norm, WGAN and WGAN-GP work from all three seeds, the GAN from two; from '
-  'the third it collapses to one class. Of the MLP generators only those of the gradient penalty work.'
+  'With constant filters and no batch norm in the generator, WGAN and WGAN-GP work from all three seeds, the GAN '
+  'from two; from the third it collapses to one class. Of the MLP generators only those of the gradient penalty '
+  'work.'
 )
 REMARKS = (
   'After 400 updates at half of this width, as this experiment was first run, the clipped WGAN with constant '
-  'filters had hardly begun, and the penalty had not brought the MLP generator far. Now the rule of claim 2 '
-  'fails because of the GAN, which works from two seeds. Its distances there still fall in the last quarter, as '
-  'those of WGAN do, so what the paper saw at the end of a longer run is not excluded.\n\n'
-  'The clipped MLP generator draws samples of one class from step 250 on. Two other settings had not begun to '
-  'learn after 300 steps, from one seed each: a rate of 1e-3, and a rate of 5e-4 with the bound 0.01. The GAN '
-  'with the MLP generator collapses too, as the paper says.'
+  'filters had hardly begun, and the penalty had not brought the MLP generator far. Now the rule of claim 2 fails '
+  'because of the GAN, which works from two seeds. Its distances there still fall in the last quarter, as those of '
+  'WGAN do, so what the paper saw at the end of a longer run is not excluded.\n\n'
+  'The clipped MLP generator draws samples of one class from step 250 on. Two other settings had not begun to learn '
+  'after 300 steps, from one seed each: a rate of 1e-3, and a rate of 5e-4 with the bound 0.01. The GAN with the '
+  'MLP generator collapses too, as the paper says.'
 )
 
 
