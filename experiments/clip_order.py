@@ -213,11 +213,11 @@ FINDING = (
   'assigns built behind the update, never. Which of the two comes first makes no difference to the samples.'
 )
 REMARKS = (
-  "The post's race is lost after every update: its assigns run before the update, which is as good as clipping before "
-  "it. A rate of 6 % of the bound makes the overshoot large; with the paper's rate it is 0.5 %. An earlier run of two "
+  "In the post's graph the clip ran before every update, which is as good as the order 'before'. The rate is 6 % of "
+  "the bound here, which makes the overshoot large; the paper's rate is 0.5 % of its bound. An earlier run of two "
   'seeds and 300 updates found the clip before the update better without norms (distance times 0.75); after 1,000 '
-  'updates of three seeds that is gone. Single distances are noisy: without norms they swing by 25 from one score to '
-  'the next. Leaving gamma out raises the estimate as its issue says, and does not make the samples worse.'
+  'updates of three seeds that is gone. Single distances are noisy: without norms they swing by 25 from one score '
+  'to the next. Leaving gamma out raises the estimate as its issue says, and does not make the samples worse.'
 )
 
 

@@ -144,7 +144,7 @@ class Config:
                                       changeable=True)
   keep_checkpoints: int = _setting('newest checkpoints to keep', above=0, changeable=True)
   gpu_memory_fraction: float = _setting("largest share of a GPU's memory to use", above=0, most=1, changeable=True)
-  allow_growth: bool = _setting('take GPU memory as it is needed, not all at the start', changeable=True)
+  allow_growth: bool = _setting('allocate GPU memory as it is needed, not all at the start', changeable=True)
   log_device_placement: bool = _setting('print the device of every operation', changeable=True)
   evaluate_every_steps: int = _setting("generator updates between evaluations with evaluate.py's metrics; 0 for none",
                                        least=0, changeable=True, default=0)
@@ -199,8 +199,8 @@ class Config:
   image_fit: Optional[str] = _setting('how an image gets its size: crop the central square and resize it, pad with '
                                       'black and only ever shrink, or stretch to a square; crop for folder and lsun '
                                       'unless given', choices=['crop', 'pad', 'stretch'], needs='images', default=None)
-  mirror: bool = _setting('images: flip each left to right with probability 1/2, anew at every step', needs='images',
-                          default=False)
+  mirror: bool = _setting('images: flip each left to right with probability 1/2, independently at every step',
+                          needs='images', default=False)
   image_memory_mb: int = _setting('images of folder, idx and lsun: decoded once if they fit into this many megabytes '
                                   'of memory, otherwise again for each batch', least=0, most=2**24, changeable=True,
                                   default=1024)
