@@ -111,7 +111,7 @@ def _checkpoint_step() -> Optional[int]:
   folder, name = os.path.split(FLAGS.checkpoint)
   name = name[len('model-') :] if name.startswith('model-') else name
   name = name[: -len('.index')] if name.endswith('.index') else name
-  if not re.match(r'[0-9]+\Z', name) or (folder and os.path.realpath(folder) != os.path.realpath(FLAGS.run_dir)):
+  if not re.fullmatch('[0-9]+', name) or (folder and os.path.realpath(folder) != os.path.realpath(FLAGS.run_dir)):
     raise UserError(
       '--checkpoint=%s: must be a generator step, such as 2000, or a checkpoint in %s'
       % (FLAGS.checkpoint, FLAGS.run_dir)

@@ -104,3 +104,16 @@ def test_a_run_and_a_resumed_run_leave_the_same_curve(tiny, tmp_path, preset, si
   assert [step for step, _ in found[0]._thumbnails()] == ([1, 2, 3, 4] if thumbnails else [])
   content = io.BytesIO(open(os.path.join(whole.run_dir, 'curve.png'), 'rb').read())
   assert np.array_equal(np.asarray(Image.open(content)), np.asarray(Image.open(path)))
+
+
+def test_samples_that_a_user_has_changed_are_drawn_or_left_out(tiny, tmp_path):
+  run = curve.Curve(tiny(run_dir=str(tmp_path)), 0)
+  run.training += [(step, 1.0 / step) for step in range(1, 11)]
+  (tmp_path / 'samples').mkdir()
+  for step, mode in ((2, 'LA'), (4, 'P'), (6, 'RGBA')):
+    Image.new(mode, (40, 40)).save(str(tmp_path / 'samples' / ('%d.png' % step)))
+  (tmp_path / 'samples' / '8.png').write_bytes(b'\x89PNG\r\n\x1a\n')
+  (tmp_path / 'samples' / '\u00b2.png').write_bytes(b'')
+  assert [(step, picture.shape) for step, picture in run._thumbnails()] == [(n, (220, 220, 3)) for n in (2, 4, 6)]
+  run.draw(last=True)
+  assert Image.open(str(tmp_path / 'curve.png')).size == (800, 560)
