@@ -1,6 +1,7 @@
 """What is measured of generated images, points and text, and of as many real samples: the floors of the distances."""
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+import itertools
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -42,6 +43,17 @@ class Scored(NamedTuple):
   images: np.ndarray  # uint8 [N, H, W, C]
   features: Any = None
   probabilities: Any = None
+
+
+class _Pair(NamedTuple):
+  """Two sets of images to compare, and what is said of it."""
+
+  samples: Scored
+  reference: Scored
+  real: Real  # what the reference is of
+  seed: int  # of the metrics' own draws
+  drawn: Dict[str, str]  # how the samples were drawn, as part of a protocol
+  suffix: str = ''  # of the metrics' names
 
 
 def _row(metric: str, better: str, unit: str, protocol: Dict[str, Any], formula: Callable[..., Any], *args: Any) -> Row:
@@ -97,18 +109,20 @@ def of_image_sets(
   def scored(images: np.ndarray) -> Scored:
     return Scored(images, *(classifiers.features(classifier, images, unpadded) if classifier else ()))
 
-  def rows(samples: Scored, reference: Scored, suffix: str, drawn: Dict[str, str]) -> List[Row]:
-    with progress('computing distances', 6, 'metrics') as advance:
-      found = _matched_images(reference.images, samples.images, real.name, seed, suffix, advance)
-      if classifier:
-        found = _classified(classifier, samples, reference, real, seed, suffix, drawn, advance) + found
+  def rows(pair: _Pair) -> List[Row]:
+    groups = itertools.chain(_classified(classifier, pair) if classifier else (), _matched_images(pair))
+    found: List[Row] = []
+    with progress('computing distances', 6 if classifier else 2, 'metrics') as advance:
+      for group in groups:
+        found += group
+        advance(1)
     return found
 
   reference = scored(real.reference)
   for_floor = reference if real.floor[1] is real.reference else scored(real.floor[1])
   missing = [] if classifier else [Row(name, None, '', {}, reason=reason) for name in CLASSIFIED]
-  floor = rows(scored(real.floor[0]), for_floor, '/floor', {})
-  return lambda generated: missing + rows(scored(generated), reference, '', drawn) + floor
+  floor = rows(_Pair(scored(real.floor[0]), for_floor, real, seed, {}, '/floor'))
+  return lambda generated: missing + rows(_Pair(scored(generated), reference, real, seed, drawn)) + floor
 
 
 def _drawing(config: Config) -> Dict[str, str]:
@@ -129,43 +143,33 @@ def _network(classifier: classifiers.Classifier) -> Dict[str, Any]:
   return {'features': 'Inception 2015' if known else classifier.name, 'checksum': classifier.checksum}
 
 
-def _classified(
-  classifier: classifiers.Classifier,
-  samples: Scored,
-  reference: Scored,
-  real: Real,
-  seed: int,
-  suffix: str,
-  drawn: Dict[str, str],
-  advance: Callable[[int], Any],
-) -> List[Row]:
-  """What is measured by a classifier."""
-  protocol = dict(_network(classifier), samples=len(samples.images), seed=seed, **drawn)
+def _classified(classifier: classifiers.Classifier, pair: _Pair) -> Iterator[List[Row]]:
+  """Yields what is measured by a classifier, in four parts."""
+  samples, reference, real, suffix = pair.samples, pair.reference, pair.real, pair.suffix
+  protocol = dict(_network(classifier), samples=len(samples.images), seed=pair.seed, **pair.drawn)
   n, m = len(samples.features), len(reference.features)
   classes = samples.probabilities.shape[1]
   of_classes, nats = 'of %d classes' % classes, 'nats, at most %.3f' % np.log(classes)
   words = '%s %s' % (format(m, ','), real.words)  # in the words of published.json, for all of MNIST's
-  rows = [
+  yield [
     _row('inception_score' + suffix, 'higher', 'at most %d' % classes, dict(protocol, splits=SPLITS),
          metrics.inception_score, samples.probabilities, SPLITS),
     _row('frechet_distance' + suffix, 'lower', 'squared feature units', dict(protocol, reference=words),
          metrics.frechet_distance, samples.features, reference.features),
   ]  # fmt: skip
-  advance(2)
   size = min(BLOCK_SAMPLES, n // 2, m // 2)
   against = dict(protocol, reference=real.name, reference_samples=m)
   in_blocks = dict(against, blocks=BLOCKS, block_samples=size, kernel='(x . y / D + 1) ** 3')
-  given = samples.features, reference.features, BLOCKS, size, seed
-  rows.append(_row('kernel_distance' + suffix, 'lower', '', in_blocks, distances.kernel_distance, *given))
-  advance(1)
-  rows += _neighbours(samples.features, reference.features, against, suffix)
-  advance(1)
-  for name, unit, formula in (
-    ('class_coverage', of_classes, metrics.class_coverage),
-    ('class_entropy', nats, metrics.class_entropy),
-  ):
-    rows.append(_row(name + suffix, 'higher', unit, protocol, formula, samples.probabilities))
-  return rows
+  given = samples.features, reference.features, BLOCKS, size, pair.seed
+  yield [_row('kernel_distance' + suffix, 'lower', '', in_blocks, distances.kernel_distance, *given)]
+  yield _neighbours(samples.features, reference.features, against, suffix)
+  yield [
+    _row(name + suffix, 'higher', unit, protocol, formula, samples.probabilities)
+    for name, unit, formula in (
+      ('class_coverage', of_classes, metrics.class_coverage),
+      ('class_entropy', nats, metrics.class_entropy),
+    )
+  ]
 
 
 def _neighbours(features: np.ndarray, of_reference: np.ndarray, against: Dict[str, Any], suffix: str) -> List[Row]:
@@ -189,30 +193,29 @@ def _neighbours(features: np.ndarray, of_reference: np.ndarray, against: Dict[st
   return rows
 
 
-def _matched_images(
-  reference: np.ndarray, others: np.ndarray, name: str, seed: int, suffix: str, advance: Callable[[int], Any]
-) -> List[Row]:
-  """The distances that need no classifier, between equally many images: uint8 [N, H, W, C] and [M, H, W, C]."""
+def _matched_images(pair: _Pair) -> Iterator[List[Row]]:
+  """Yields the distances that need no classifier, between equally many images, in two parts."""
+  others, reference, suffix = pair.samples.images, pair.reference.images, pair.suffix
 
-  def pair(most: int) -> Tuple[np.ndarray, np.ndarray]:
+  def at_most(most: int) -> Tuple[np.ndarray, np.ndarray]:
     n = min(most, len(reference), len(others))
     return others[spread(len(others), n)], reference[spread(len(reference), n)]
 
-  a, b = pair(MATCHED_SAMPLES)
-  protocol = {'samples': len(a), 'reference': name, 'seed': seed}
+  a, b = at_most(MATCHED_SAMPLES)
+  protocol = {'samples': len(a), 'reference': pair.real.name, 'seed': pair.seed}
   metric, unit = 'earth_movers_distance' + suffix, 'Euclidean, pixels from 0 to 1'
-  rows = [_row(metric, 'lower', unit, protocol, distances.earth_movers_distance, a / 255, b / 255)]
-  advance(1)
-  a, b = pair(SLICED_SAMPLES)
+  yield [_row(metric, 'lower', unit, protocol, distances.earth_movers_distance, a / 255, b / 255)]
+  a, b = at_most(SLICED_SAMPLES)
   protocol, metric = dict(protocol, samples=len(a)), 'sliced_wasserstein'
   try:
-    by_size = distances.sliced_wasserstein(a, b, seed=seed)
+    by_size = distances.sliced_wasserstein(a, b, seed=pair.seed)
   except UserError as e:
-    return rows + [Row(metric + suffix, None, 'x 1000', protocol, reason=str(e), better='lower')]
-  advance(1)
-  for size, value in by_size.items():
-    rows.append(Row('%s_%d%s' % (metric, size, suffix), value, 'x 1000', protocol, better='lower'))
-  return rows
+    yield [Row(metric + suffix, None, 'x 1000', protocol, reason=str(e), better='lower')]
+    return
+  yield [
+    Row('%s_%d%s' % (metric, size, suffix), value, 'x 1000', protocol, better='lower')
+    for size, value in by_size.items()
+  ]
 
 
 def of_points(
