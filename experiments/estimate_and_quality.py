@@ -259,7 +259,8 @@ def plot(numbers: common.Json) -> Any:
       side.spines['top'].set_visible(False)
     panel = figure.add_subplot(cells[2 * (i // columns) + 1, i % columns])
     image_runs.show(panel, numbers['samples'].get(key))
-  title = 'Three seeds, the first one dark, with its samples. The correlation, a mean over the seeds, leaves out the grey steps'
+  title = 'Three seeds, the first one dark, with its samples. '
+  title += 'The correlation, a mean over the seeds, leaves out the grey steps'
   figure.suptitle(title, fontsize=10)
   figure.tight_layout()
   return figure
