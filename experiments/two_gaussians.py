@@ -14,7 +14,7 @@ from wgan_tf1.config import Config
 
 TITLE = 'Discriminator and critic between two Gaussians, with their gradients'
 
-_COMMON = dict(mean=2.0, deviation=0.5, reach=5.0)
+_COMMON = dict(seed=0, mean=2.0, deviation=0.5, reach=5.0)
 SETTINGS = {
   'full': dict(two_distributions.FULL, **_COMMON, width=512, critic_updates=10000, initial_weights=3, grid=201),
   'quick': dict(two_distributions.QUICK, **_COMMON, initial_weights=2, grid=11),
