@@ -54,7 +54,7 @@ class Claim(NamedTuple):
   text: str  # what the source says, in our words
   source: str  # paper and figure, or post
   rule: str  # what decides, in words: the same as `holds`
-  holds: Callable[[Json], Any]  # numbers -> True, False, or None where they cannot tell
+  holds: Callable[[Json], Any]  # numbers -> True, False, or why they cannot tell: a str, or None for no special reason
   measured: Callable[[Json], str]  # numbers -> what was found, in a few words
   published: str = 'no number'  # the number that the source prints, if it prints one
   exact: bool = False  # whether longer training cannot change it: it needs none, or is of the graph alone
@@ -199,6 +199,8 @@ def judge(claim: Claim, numbers: Json, limits: str, quick: bool = False) -> Tupl
   and training that has stopped improving; or no training at all.
   """
   holds = None if quick else claim.holds(numbers)
+  if isinstance(holds, str):
+    return 'undecided', holds
   if holds:
     return 'reproduced', ''
   if claim.limits is not None and not quick:

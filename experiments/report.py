@@ -79,7 +79,8 @@ HEADLINES = [
   ('Momentum makes critics unstable', 'WGAN 3', 'momentum', 2, r'Adam 0.9 (\d+).*RMSProp (\d+)',
    r'Adam \1, RMSProp \2'),
   ('Clipping misses higher moments', 'GP fig. 1a', 'value_surfaces', 0,
-   r'25gaussians: clip 0.01 (\S+),.*?penalty 10 (.*?);', r'W times \1, gp \2'),
+   r'8gaussians: clip 0.01 (\S+) .*?penalty 10 (\S+) .*25gaussians: clip 0.01 (\S+) .*?penalty 10 (\S+) ',
+   r'of W: ring \1, gp \2; grid \3, \4'),
   ('The penalty trains more networks', 'GP fig. 2', 'random_architectures', 2, r'WGAN (\d+), WGAN-GP (\d+)',
    r'of 10: \2, clip \1'),
 ]  # fmt: skip

@@ -160,6 +160,9 @@ def test_every_claim_has_its_line():
       assert re.search(pattern, claim['measured']), (name, words)
       line = words + report.expanded(pattern, shown, claim['measured'])
       assert len(line) <= 85 and '<br>' not in line, (name, line)
+  for words, _, name, index, pattern, _ in report.HEADLINES:
+    measured = report.read(os.path.join(processes.ROOT, 'results'), name)['claims'][index]['measured']
+    assert re.search(pattern, measured), (name, words)
 
 
 def test_a_picture_is_shown_within_bounds(tmp_path):
