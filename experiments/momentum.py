@@ -121,7 +121,7 @@ def _counts(numbers):
 def _go_together(numbers):
   both, negative, bad_alone, others = _counts(numbers)
   if min(both + bad_alone, negative, others) < FEW:
-    return None
+    return 'too few such steps'
   return both / negative >= 2 * bad_alone / others
 
 
