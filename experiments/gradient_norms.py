@@ -7,7 +7,7 @@ from typing import Any, List, Tuple
 
 import numpy as np
 
-from experiments import common
+from experiments import common, style
 from wgan_tf1.data import batches
 
 TITLE = 'Gradient norm by layer, and weights, of a 12-layer critic under clipping and the penalty'
@@ -208,14 +208,17 @@ REMARKS = (
 
 
 def plot(numbers: common.Json) -> Any:
-  """The norms over the layers, and the weights' histograms."""
+  """The norms over the layers, and the weights' histograms: clipped critics in shades of one colour."""
   figure = common.figure(8.0, 4.0)
   left, right = figure.subplots(1, 2)
+  shades = iter((0.35, 0.65, 1.0))
   for label, critic in numbers['critics'].items():
+    of_gp = label == 'penalty'
+    look = dict(color=style.COLORS['gp' if of_gp else 'clip'], alpha=1.0 if of_gp else next(shades))
     layers = np.arange(1, len(critic['norms']) + 1)
-    left.semilogy(layers, critic['norms'], 'o-', markersize=3, label=label)
+    left.semilogy(layers, critic['norms'], 'o-', markersize=3, label=label, **look)
     edges = np.linspace(-1, 1, len(critic['histogram']) + 1)
-    right.step((edges[1:] + edges[:-1]) / 2, critic['histogram'], where='mid')
+    right.step((edges[1:] + edges[:-1]) / 2, critic['histogram'], where='mid', **look)
   left.set(xlabel='critic layer (1: next to the input)', ylabel="norm of the loss's gradient", xticks=layers)
   right.set(xlabel='weight / largest magnitude', ylabel='share of the weights', yscale='log')
   return common.with_legend(figure, left, 4)

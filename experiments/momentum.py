@@ -12,7 +12,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from experiments import common
+from experiments import common, style
 from wgan_tf1.config import Config
 
 TITLE = "Momentum on a clipped critic: the cosine between the optimizer's step and the gradient"
@@ -211,11 +211,11 @@ def plot(numbers: common.Json) -> Any:
   axes = figure.subplots(2, len(columns), squeeze=False, sharex=True, sharey='row')
   for i, (rate, optimizer) in enumerate(columns):
     runs = [run for run in numbers['runs'] if (run['learning_rate'], run['optimizer']) == (rate, optimizer)]
-    for run, shade in reversed(list(zip(runs, ('0.15', '0.5', '0.75')))):
+    for run, shade in reversed(list(zip(runs, (1.0, 0.55, 0.3)))):
       steps, bad = np.arange(1, len(run['cosines']) + 1), np.array(run['unstable'], bool)
       above = np.where(np.array(run['estimates']) > 0, run['estimates'], np.nan)  # what a logarithmic axis can show
       for panel, values in zip(axes[:, i], (np.array(run['cosines']), above)):
-        panel.plot(steps, values, linewidth=0.8, color=shade, zorder=1)
+        panel.plot(steps, values, linewidth=0.8, color=style.COLORS['clip'], alpha=shade, zorder=1)
         panel.scatter(steps[bad], values[bad], s=2, color='tab:red', linewidths=0, zorder=2)
     axes[0, i].set_title('%s, rate %g' % (optimizer, rate), fontsize=10)
     axes[0, i].axhline(0, color='black', linewidth=0.6)

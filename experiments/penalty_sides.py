@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
-from experiments import common
+from experiments import common, style
 from wgan_tf1.data import datasets
 from wgan_tf1.evaluation.distances import earth_movers_distance
 
@@ -139,11 +139,12 @@ def plot(numbers: common.Json) -> Any:
     for j, side in enumerate(('two_sided', 'one_sided')):
       found = numbers['runs'][name][side]
       x = i + (j - 0.5) * 0.3 + np.linspace(-0.06, 0.06, len(found['norms']))
-      style = dict(color='C%d' % j, markersize=5, label=side.replace('_', '-') if i == 0 else None)
-      left.plot(x, found['distances'], 'os'[j], **style)
-      right.plot(x, found['norms'], 'os'[j], **style)
+      look = dict(color=style.COLORS['gp'], markersize=5, label=side.replace('_', '-') if i == 0 else None)
+      look['markerfacecolor'] = ('none', look['color'])[j]
+      left.plot(x, found['distances'], 'os'[j], **look)
+      right.plot(x, found['norms'], 'os'[j], **look)
     floor, label = [numbers['floor'][name]] * 2, 'real data' if i == 0 else None
-    left.plot([i - 0.35, i + 0.35], floor, color='black', linewidth=0.8, label=label)
+    left.plot([i - 0.35, i + 0.35], floor, color=style.COLORS['real'], linewidth=1.5, label=label)
   for panel in (left, right):
     panel.set(xticks=range(len(names)), xticklabels=names, xlim=(-0.5, len(names) - 0.5))
   left.set(ylim=(0, None), ylabel='exact W to held-out data')

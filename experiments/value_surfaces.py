@@ -163,7 +163,7 @@ def _knows_scale(numbers):
 
 
 def _said(what, form, values, numbers):
-  """WHAT: 8gaussians: clip 0.01 MEAN +- DEVIATION, ...; ...' for values(critic, exact), one for each seed."""
+  """Returns 'WHAT8gaussians: clip 0.01 MEAN ± DEVIATION, ...; ...' of values(critic, exact), one for each seed."""
   parts = []
   for name, critics in numbers['critics'].items():
     exact = numbers['exact'][name]['distance']
