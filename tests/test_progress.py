@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from wgan_tf1 import progress
+from wgan_tf1 import errors, progress
 
 
 class Terminal(io.StringIO):
@@ -50,3 +50,14 @@ def test_the_bar_of_failed_work_is_removed(monkeypatch):
   with pytest.raises(ValueError), progress.progress('scanning', 4):
     raise ValueError
   assert not sys.stderr.getvalue().split('\r')[-2].strip()
+
+
+def test_a_warning_has_a_line_to_itself_and_the_bar_comes_back(monkeypatch):
+  monkeypatch.setattr(progress, 'SECONDS', 0)
+  monkeypatch.setattr(sys, 'stderr', Terminal())
+  with progress.progress('scanning', 4) as advance:
+    advance(1)
+    errors.warn('a file is damaged')
+    above, below = sys.stderr.getvalue().split('warning: a file is damaged\n')
+  assert above.endswith('\r') and not above.split('\r')[-2].strip()
+  assert 'scanning' in below

@@ -2,6 +2,7 @@ import types
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import recording, training
 from wgan_tf1.data import batches
@@ -67,3 +68,32 @@ def test_the_held_out_estimate_is_the_same_critics_on_the_same_fake_samples(tiny
         assert at == step and len(records._curve.held_out) == step // 2
         np.testing.assert_allclose(estimate, expected, rtol=1e-3, atol=1e-6)
       trainer.generator_update()
+
+
+def test_a_critic_that_died_is_said_once(tiny, tmp_path, monkeypatch, capsys):
+  monkeypatch.setattr(recording.curve, 'FILTER_STEPS', 4)
+  config = tiny(width=4, critic_steps=1, run_dir=str(tmp_path))
+  with training.new_trainer(config) as trainer:
+    records = recording.Recorder(trainer, None, None)
+
+    def train(steps):
+      for _ in range(steps):
+        records.last_critic_update()
+        trainer.generator_update()
+      return capsys.readouterr().err
+
+    assert train(6) == ''
+    trainer.session.run([tf.assign(v, tf.zeros_like(v)) for v in trainer.graph.critic_variables])
+    generator = trainer.session.run(trainer.graph.generator_variables)
+    assert train(3) == ''
+    said = train(1)
+    assert said.startswith('warning: the critic gives every sample the same score: its estimate was exactly 0 for 4')
+    assert said.count('\n') == 1 and '--critic_learning_rate' in said
+    for before, after in zip(generator, trainer.session.run(trainer.graph.generator_variables)):
+      np.testing.assert_array_equal(before, after)
+    assert train(2) == ''
+    # A process that resumes the run says it again.
+    records._curve.write()
+    trainer.global_step = 12
+    records = recording.Recorder(trainer, None, None)
+    assert train(1) == said

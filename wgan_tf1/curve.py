@@ -65,6 +65,15 @@ class Curve:
       except Exception as e:  # of a damaged file: NumPy raises many kinds
         warn('%s cannot be read (%s). The curve starts at step %d' % (self._path, e, step))
 
+  def critic_died(self) -> bool:
+    """Tells whether the last `FILTER_STEPS` estimates are exactly 0.
+
+    A critic of ReLUs ends so when none of them is positive for any sample: it gives all samples one score, whose
+    gradient with respect to every weight and every sample is 0. Neither network changes any more.
+    """
+    last = self.training[-FILTER_STEPS:]
+    return len(last) == FILTER_STEPS and not any(estimate for _, estimate in last)
+
   def write(self) -> None:
     """Writes curve.npz.
 

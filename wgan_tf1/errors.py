@@ -3,6 +3,8 @@
 import re
 import sys
 
+from tqdm import tqdm
+
 
 class UserError(Exception):
   """Input that cannot be used. The message is one line: what is wrong, then what to do.
@@ -17,5 +19,6 @@ def one_line(text: str) -> str:
 
 
 def warn(text: str) -> None:
-  """Prints `text` as one line on standard error."""
-  print('warning: ' + one_line(text), file=sys.stderr, flush=True)
+  """Prints `text` as one line on standard error: above a progress bar, which is drawn again below it."""
+  with tqdm.external_write_mode(file=sys.stderr):
+    print('warning: ' + one_line(text), file=sys.stderr, flush=True)

@@ -8,8 +8,7 @@ from typing import Any, Callable, Iterator, Optional
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import files, images, networks, sampling, summaries
-from wgan_tf1.curve import Curve, held_out_every
+from wgan_tf1 import curve, files, images, networks, sampling, summaries
 from wgan_tf1.data import batches
 from wgan_tf1.errors import warn
 from wgan_tf1.evaluation import protocol, small_classifier
@@ -29,8 +28,9 @@ class Recorder:
     count = min(networks.SAMPLE_POINTS, len(held_out))
     self._held_out = batches.encode(trainer.config, held_out[np.arange(count)])
     self._evaluate = _evaluator(trainer)
-    self._curve = Curve(trainer.config, trainer.global_step)
+    self._curve = curve.Curve(trainer.config, trainer.global_step)
     self._timed_step, self._timed_at = trainer.global_step, time.perf_counter()
+    self._warned = False
 
   def last_critic_update(self) -> float:
     """Makes the last critic update before a generator update, and adds its estimate to the curve.
@@ -44,7 +44,7 @@ class Recorder:
     """
     trainer, graph = self._trainer, self._trainer.graph
     step, size = trainer.global_step + 1, self._config.batch_size
-    due = step % held_out_every(self._config) == 0
+    due = step % curve.held_out_every(self._config) == 0
     if due:
       held_out = np.take(self._held_out, np.arange(size) + step * size, axis=0, mode='wrap')
       real_scores = trainer.session.run(graph.real_scores, {graph.real: held_out})
@@ -55,6 +55,13 @@ class Recorder:
       feed = {graph.real_scores: real_scores, graph.fake_scores: fake_scores}
       held_out_estimate = trainer.session.run(graph.scalars[graph.estimate], feed)
       self._curve.held_out.append((step, float(held_out_estimate)))
+    if not self._warned and self._curve.critic_died():
+      self._warned = True
+      warn(
+        'the critic gives every sample the same score: its estimate was exactly 0 for %d generator steps, so the '
+        'generator no longer learns. Stop this run, and start another with a smaller --critic_learning_rate and '
+        'another --run_dir' % curve.FILTER_STEPS
+      )
     return float(estimate)
 
   def summarise(self) -> None:
