@@ -77,6 +77,11 @@ class Page:
     self.wait_for(condition)
     self.run('%s.dispatchEvent(new MouseEvent("%s", {bubbles: true, composed: true}))' % (_FIND % condition, event))
 
+  def remove(self, condition: str) -> None:
+    """Removes an element."""
+    self.wait_for(condition)
+    self.run(_FIND % condition + '.remove()')
+
   def rest(self) -> None:
     """Waits until the page has looked the same in `STILL` pictures, one after the other: its animations have ended."""
     ends, same, before = time.monotonic() + SECONDS, 0, None

@@ -191,13 +191,20 @@ def _time_series(runs_dir: str) -> bytes:
 
 
 def _graph(runs_dir: str) -> bytes:
+  """The graph of Algorithm 1. What it does not need is beside it, and the critic's update is open."""
+
   def prepare(page: browser.Page) -> bytes:
     page.wait_for("e.tagName === 'g' && e.getAttribute('data-name') === 'train_critic'")
     page.rest()
+    for name in ('histograms', 'save', 'checks', 'samples'):
+      page.click("e.classList.contains('nodeshape') && e.closest('[data-name=%s]')" % name)
+      page.click('!e.children.length && /Remove from main graph/.test(e.textContent)')
+      page.rest()
     page.click("e.classList.contains('buttoncontainer') && e.closest('[data-name=train_critic]')")
     page.wait_for("e.tagName === 'g' && e.getAttribute('data-name') === 'train_critic/clip'")
     page.rest()
     page.click("e.tagName === 'svg' && e.id === 'svg'")
+    page.remove("e.id === 'auxTitle'")  # it would cover the first of the nodes under it
     page.click('!e.children.length && /Fit to screen/.test(e.textContent)')
     # On the first rows is the shadow of TensorBoard's toolbar.
     return drawings.trimmed(page.picture("e.tagName === 'svg' && e.id === 'svg'"), top=12)
