@@ -250,6 +250,15 @@ def test_the_opening_block_breaks_between_words_and_its_command_can_be_pasted(ti
   assert shlex.split(last)[1:] == [os.path.relpath(sys.executable), '-m', 'tensorboard.main', '--logdir=' + run_dir]
 
 
+def test_on_windows_python_may_be_on_another_drive(tiny, monkeypatch):
+  def relpath(path):
+    raise ValueError('path is on mount C:, start on mount D:')
+
+  monkeypatch.setattr(os.path, 'relpath', relpath)
+  with training.new_trainer(tiny('gp', 'toy-8gaussians', width=4)) as trainer:
+    assert shlex.split(console.opening_block(trainer).splitlines()[-1])[1] == sys.executable
+
+
 def test_the_bar_shows_the_median_of_the_estimates(tiny, capsys):
   trainer = types.SimpleNamespace(graph=types.SimpleNamespace(estimate='wasserstein_estimate'))
   with console.progress_bar(tiny(generator_steps=4), 0, shown=True) as bar:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import types
 import zipfile
 
 import numpy as np
@@ -246,3 +247,15 @@ def test_checkpoints_by_step_and_by_path(monkeypatch):
     Flags.checkpoint = name
     with pytest.raises(UserError, match='must be a generator step, such as 2000, or a checkpoint in runs/one'):
       evaluate._checkpoint_step()
+
+
+@pytest.mark.parametrize(
+  'flag, variable, expected', [('/f', '/v', '/f'), (None, '/v', '/v'), (None, None, '/run'), (None, '', '/run')]
+)
+def test_data_sets_are_where_the_flag_the_environment_or_the_run_has_them(monkeypatch, flag, variable, expected):
+  monkeypatch.setattr(evaluate, 'FLAGS', types.SimpleNamespace(data_dir=flag))
+  monkeypatch.delenv('WGAN_DATA_DIR', raising=False)
+  if variable is not None:
+    monkeypatch.setenv('WGAN_DATA_DIR', variable)
+  assert evaluate._data_dir(configs.make(data_dir='/run')) == expected
+  assert evaluate._data_dir() == (expected if expected != '/run' else 'data')

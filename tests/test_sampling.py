@@ -279,3 +279,12 @@ def test_tensorflow_lite_makes_the_same_pixels(exported):
   error = np.abs(np.stack(drawn) - expected[:16])
   assert error.max() <= 1 and np.mean(error > 0) < 0.001  # a rounding of the last bit may decide a grey level
   assert (np.load(str(where / 'lite.npy')) == drawn[0][None]).all()
+
+
+def test_samples_are_drawn_with_the_session_options_of_the_run(tiny, monkeypatch):
+  made = tiny(gpu_memory_fraction=0.25, allow_growth=False)
+  given = []
+  monkeypatch.setattr(sampling.tf, 'Session', lambda config: given.append(config))
+  sampling._session(made)
+  gpu = given[0].gpu_options
+  assert gpu.per_process_gpu_memory_fraction == 0.25 and not gpu.allow_growth

@@ -1,8 +1,9 @@
+import os
 import threading
 
 import pytest
 
-from wgan_tf1.data.prefetch import Prefetcher
+from wgan_tf1.data.prefetch import MOST_WORKERS, Prefetcher
 
 
 def test_batches_are_in_order_whichever_is_finished_first():
@@ -47,6 +48,13 @@ def test_at_most_two_batches_per_worker_are_ahead(workers):
       assert len(made) <= taken + 1 + 2 * workers
   assert sorted(made) == list(range(len(made)))
   assert len(made) <= 10 + 2 * workers
+
+
+@pytest.mark.parametrize('cores, workers', [(None, 1), (3, 3), (64, MOST_WORKERS)])
+def test_a_machine_of_many_cores_makes_no_more_batches_than_its_memory_holds(monkeypatch, cores, workers):
+  monkeypatch.setattr(os, 'cpu_count', lambda: cores)
+  with Prefetcher(lambda step: step, 0) as batches:
+    assert len(batches._ahead) == 2 * workers
 
 
 def test_close_cancels_the_batches_that_are_not_started():
