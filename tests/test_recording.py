@@ -70,7 +70,7 @@ def test_the_held_out_estimate_is_the_same_critics_on_the_same_fake_samples(tiny
       trainer.generator_update()
 
 
-def test_a_critic_that_died_is_said_once(tiny, tmp_path, monkeypatch, capsys):
+def test_a_dead_critic_is_reported_once(tiny, tmp_path, monkeypatch, capsys):
   monkeypatch.setattr(recording.curve, 'FILTER_STEPS', 4)
   config = tiny(width=4, critic_steps=1, run_dir=str(tmp_path))
   with training.new_trainer(config) as trainer:

@@ -191,7 +191,7 @@ def _time_series(runs_dir: str) -> bytes:
 
 
 def _graph(runs_dir: str) -> bytes:
-  """The graph of Algorithm 1. What it does not need is beside it, and the critic's update is open."""
+  """The graph as Algorithm 1 has it: other nodes are set aside, and the critic's update is expanded."""
 
   def prepare(page: browser.Page) -> bytes:
     page.wait_for("e.tagName === 'g' && e.getAttribute('data-name') === 'train_critic'")
@@ -204,7 +204,7 @@ def _graph(runs_dir: str) -> bytes:
     page.wait_for("e.tagName === 'g' && e.getAttribute('data-name') === 'train_critic/clip'")
     page.rest()
     page.click("e.tagName === 'svg' && e.id === 'svg'")
-    page.remove("e.id === 'auxTitle'")  # it would cover the first of the nodes under it
+    page.remove("e.id === 'auxTitle'")  # the title would cover the first node under it
     page.click('!e.children.length && /Fit to screen/.test(e.textContent)')
     # On the first rows is the shadow of TensorBoard's toolbar.
     return drawings.trimmed(page.picture("e.tagName === 'svg' && e.id === 'svg'"), top=12)

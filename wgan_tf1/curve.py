@@ -68,8 +68,8 @@ class Curve:
   def critic_died(self) -> bool:
     """Tells whether the last `FILTER_STEPS` estimates are exactly 0.
 
-    A critic of ReLUs ends so when none of them is positive for any sample: it gives all samples one score, whose
-    gradient with respect to every weight and every sample is 0. Neither network changes any more.
+    This happens when none of a critic's ReLUs is positive for any sample. All samples then have the same score, the
+    gradient of the estimate is 0 for every weight and every sample, and neither network changes any more.
     """
     last = self.training[-FILTER_STEPS:]
     return len(last) == FILTER_STEPS and not any(estimate for _, estimate in last)
