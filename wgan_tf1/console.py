@@ -3,6 +3,7 @@
 import codecs
 import collections
 import contextlib
+import gc
 import logging
 import os
 import shutil
@@ -162,9 +163,29 @@ def quiet_tensorflow() -> Iterator[None]:
   Without a GPU TensorFlow reports what looks like failures, and it calls its own optimizers deprecated. All of that is
   shown if the import fails, or if TF_CPP_MIN_LOG_LEVEL is set.
   """
-  if 'TF_CPP_MIN_LOG_LEVEL' in os.environ:
+  with _uncollected():
+    if 'TF_CPP_MIN_LOG_LEVEL' in os.environ:
+      yield
+    else:
+      with _notices_held_back():
+        yield
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+  """Stops the garbage collector, which would look for garbage in what an import makes, and find none, for 0.3 s."""
+  enabled = gc.isenabled()
+  gc.disable()
+  try:
     yield
-    return
+  finally:
+    if enabled:
+      gc.enable()
+
+
+@contextlib.contextmanager
+def _notices_held_back() -> Iterator[None]:
+  """Shows the notices of TensorFlow's import only if it fails."""
   os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
   logging.getLogger('tensorflow').setLevel(logging.ERROR)
   # That level does not reach what the libraries write while they load, so standard error itself is held back.
