@@ -206,6 +206,22 @@ def test_notices_of_tensorflow_are_shown_only_if_its_import_fails_or_if_they_are
   assert run(ROOT, '-c', NOTICE % 'pass', TF_CPP_MIN_LOG_LEVEL='0')[1] == 'notice, and more'
 
 
+@pytest.mark.parametrize('level', [None, '0'])
+def test_the_garbage_collector_waits_only_while_tensorflow_is_imported(monkeypatch, level):
+  monkeypatch.delenv('TF_CPP_MIN_LOG_LEVEL', raising=False)
+  if level:
+    monkeypatch.setenv('TF_CPP_MIN_LOG_LEVEL', level)
+  for enabled in (True, False):
+    monkeypatch.setattr(console.gc, 'isenabled', lambda answer=enabled: answer)
+    calls = []
+    monkeypatch.setattr(console.gc, 'disable', lambda found=calls: found.append('disable'))
+    monkeypatch.setattr(console.gc, 'enable', lambda found=calls: found.append('enable'))
+    with pytest.raises(ImportError), console.quiet_tensorflow():
+      assert calls == ['disable']
+      raise ImportError
+    assert calls == ['disable', 'enable'][: 1 + enabled]
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_is_noted_and_the_second_acts(capfd, number):
   before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}

@@ -70,6 +70,19 @@ def test_the_held_out_estimate_is_the_same_critics_on_the_same_fake_samples(tiny
       trainer.generator_update()
 
 
+def test_every_critic_update_of_a_run_has_the_same_fetches(tiny, tmp_path, monkeypatch):
+  fetched = []
+  update = training.Trainer.critic_update
+
+  def noted(trainer, fetches=None, **rest):
+    fetched.append(tuple(tensor.name for tensor in fetches))
+    return update(trainer, fetches, **rest)
+
+  monkeypatch.setattr(training.Trainer, 'critic_update', noted)
+  training.train(tiny(width=2, critic_steps=3, generator_steps=2, run_dir=str(tmp_path / 'run')))
+  assert len(fetched) == 6 and len(set(fetched)) == 1
+
+
 def test_a_dead_critic_is_reported_once(tiny, tmp_path, monkeypatch, capsys):
   monkeypatch.setattr(recording.curve, 'FILTER_STEPS', 4)
   config = tiny(width=4, critic_steps=1, run_dir=str(tmp_path))

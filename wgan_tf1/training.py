@@ -279,7 +279,7 @@ def _train_loop(trainer: Trainer, records: Optional[recording.Recorder], stopped
         if records and trainer.critic_updates_left == 1:
           estimate = records.last_critic_update()
         else:
-          trainer.critic_update()
+          trainer.critic_update(records.fetches if records else None)
       if trainer.critic_updates_left <= 0:
         if records:
           records.summarise()

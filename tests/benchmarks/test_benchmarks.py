@@ -109,6 +109,16 @@ def test_every_point_is_a_run():
   assert [p['threads'] for p in cost.series(False)['threads']] == [1, 2]
 
 
+def test_a_command_is_timed_until_it_ends_or_writes_a_file(tmp_path, monkeypatch):
+  waits = []
+  monkeypatch.setattr(cost.time, 'sleep', waits.append)
+  written = tmp_path / 'written'
+  command = [sys.executable, '-c', 'import sys; open(sys.argv[1], "w").close()', str(written)]
+  assert cost.seconds_until(command, str(tmp_path / 'never')) > 0 and written.exists() and waits
+  del waits[:]
+  assert cost.seconds_until(command, str(written)) > 0 and not waits
+
+
 def test_a_row_holds_time_against_work():
   first = dict(seconds=1.0, flops=2e9, bytes=2**20)
   cells = cost.row('batch_size', dict(batch_size=4), dict(seconds=3.0, flops=4e9, peak=2e9, bytes=2**23), first).split()
