@@ -13,7 +13,6 @@ from typing import Dict, List, Tuple
 from absl import flags
 
 from benchmarks import processes
-from wgan_tf1 import config as configs
 from wgan_tf1 import console
 
 FLAGS = flags.FLAGS
@@ -42,8 +41,6 @@ def torch_measured(
 def compare(preset: str, variant: str) -> None:
   """Prints one line: the fastest step of each, their ratio, and this project's share of the best peak."""
   overrides = {name: value for name in ('width', 'batch_size', 'threads') for value in [FLAGS[name].value] if value}
-  if configs.make(preset, variant).form == 'image':
-    overrides['dataset'] = 'digits'  # the speed is the same, and nothing needs to be downloaded
   point = dict(overrides, preset=preset, variant=variant, precision=FLAGS.precision, clock=FLAGS.clock)
   if 'batch_size' in overrides:  # for both networks, as in torch_step.py
     point['generator_batch_size'] = overrides['batch_size']
@@ -51,7 +48,7 @@ def compare(preset: str, variant: str) -> None:
   peer = [FLAGS.torch_python, os.path.join(os.path.dirname(__file__), 'torch_step.py')]
   peer += ['--%s=%s' % (name, getattr(FLAGS, name)) for name in ('updates', 'precision', 'clock')]
   peer += ['--preset=' + preset, '--variant=' + variant]
-  peer += ['--%s=%d' % pair for pair in overrides.items() if pair[0] != 'dataset']
+  peer += ['--%s=%d' % pair for pair in overrides.items()]
   settings = [s for s in SETTINGS if set(s) <= set(FLAGS.settings)]
   mine: List[float] = []
   peaks: List[float] = []
@@ -59,7 +56,7 @@ def compare(preset: str, variant: str) -> None:
   for _ in range(FLAGS.rounds):
     measured = processes.measured(ours)
     mine.append(measured['best'])
-    peaks.append(measured['peak'])
+    peaks.append(measured['best_peak'])
     for s in settings:
       theirs[s].append(processes.measured([*peer, *s])['best'])
   best = min(theirs, key=lambda s: min(theirs[s]))
