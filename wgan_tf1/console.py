@@ -173,7 +173,7 @@ def quiet_tensorflow() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-  """Stops the garbage collector, which would look for garbage in what an import makes, and find none, for 0.3 s."""
+  """Turns the garbage collector off: what an import makes stays in use, and to search it takes 0.3 s."""
   enabled = gc.isenabled()
   gc.disable()
   try:
@@ -185,7 +185,7 @@ def _uncollected() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _notices_held_back() -> Iterator[None]:
-  """Shows the notices of TensorFlow's import only if it fails."""
+  """Shows what is written to standard error only if an import fails."""
   os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
   logging.getLogger('tensorflow').setLevel(logging.ERROR)
   # That level does not reach what the libraries write while they load, so standard error itself is held back.
