@@ -128,6 +128,10 @@ def main() -> Optional[int]:
   if FLAGS.print_config:
     print(json.dumps(dict(json.loads(configs.to_json(config)), run_dir=config.run_dir), indent=2))
     return None
+  if place is None or place.job != 'ps':  # a parameter server reads no data
+    from wgan_tf1.data import datasets  # imported here because --help does not need NumPy
+
+    datasets.check_path(config)
   print('loading    TensorFlow, then %s' % config.dataset, flush=True)
   with console.quiet_tensorflow():  # imported after the checks, so that --help and mistakes answer at once
     from wgan_tf1 import training

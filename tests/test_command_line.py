@@ -228,6 +228,9 @@ def test_help_and_mistakes_need_no_tensorflow(tmp_path):
     assert err == ''
     line = refused(tmp_path, '-c', WITHOUT_TENSORFLOW, path, '--run_dir=nothing', '--seed=-1', PYTHONPATH=ROOT)
     assert 'seed' in line or 'nothing holds no run' in line
+  flags = ('--dataset=folder', '--data_path=nothing')
+  line = refused(tmp_path, '-c', WITHOUT_TENSORFLOW, os.path.join(ROOT, 'train.py'), *flags, PYTHONPATH=ROOT)
+  assert 'data_path=nothing: file not found' in line
 
 
 def test_samples_are_drawn_from_a_run(whole):
