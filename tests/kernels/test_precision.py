@@ -57,36 +57,63 @@ def _of_tensorflow(kind, x, weights, stride):
   return tf.nn.conv2d_transpose(x, weights, shape, strides=[1, stride, stride, 1], padding='SAME')
 
 
+def _assert_as_tensorflows(kind, inputs, stride):
+  """Compares the results, the gradients of both inputs, and the gradients of a penalty on those.
+
+  Returns the types of the operations that the layer consists of.
+  """
+  results, made = [], []
+  for make in (LAYERS[kind], lambda *args: _of_tensorflow(kind, *args)):
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+      tensors = [tf.constant(i.astype(np.float32)) for i in inputs]
+      y = make(*tensors, stride)
+      first = tf.gradients(tf.reduce_sum(tf.square(y)), tensors)
+      # The penalty differentiates the gradient by the input. Here the gradient by the weights is differentiated too.
+      second = tf.gradients(sum(tf.reduce_sum(tf.sin(g)) for g in first), tensors)
+      results.append(session.run([y, *first, *second]))
+      made.append({op.type for op in graph.get_operations()})
+  for mine, tensorflows in zip(*results):
+    assert mine.shape == tensorflows.shape
+    np.testing.assert_allclose(mine, tensorflows, rtol=1e-4, atol=1e-4 * np.abs(tensorflows).max())
+    assert np.abs(mine).max() > 0.1
+  return made[0]
+
+
 @pytest.mark.parametrize('kind', sorted(LAYERS))
 @pytest.mark.parametrize('way', sorted(WAYS))
 @pytest.mark.parametrize(
   'size, stride, rows', [(3, 2, 6), (3, 2, 7), (5, 2, 4), (3, 1, 5), (4, 2, 6), (1, 1, 3), (2, 2, 6)]
 )
 def test_convolutions_by_patches_are_tensorflows_own(monkeypatch, way, kind, size, stride, rows):
-  """Compares the results, the gradients of both inputs, and the gradients of a penalty on those."""
   settings, absent = WAYS[way]
   for name, value in settings.items():
     monkeypatch.setattr(precision, name, value)
   random = np.random.RandomState(0)
-  x = random.normal(size=[2, rows, rows + 1, 3]).astype(np.float32)
   shape = [size, size, 3, 5] if kind == 'conv2d' else [size, size, 5, 3]
-  weights = random.normal(size=shape).astype(np.float32)
-  results = []
-  for make in (LAYERS[kind], lambda *args: _of_tensorflow(kind, *args)):
-    with tf.Graph().as_default() as graph, tf.Session() as session:
-      tensors = [tf.constant(x), tf.constant(weights)]
-      y = make(*tensors, stride)
-      first = tf.gradients(tf.reduce_sum(tf.square(y)), tensors)
-      # The penalty differentiates the gradient by the input. Here the gradient by the weights is differentiated too.
-      second = tf.gradients(sum(tf.reduce_sum(tf.sin(g)) for g in first), tensors)
-      results.append(session.run([y, *first, *second]))
-      made = {op.type for op in graph.get_operations()}
-      if make is LAYERS[kind]:
-        assert not made & absent and (absent == {'GatherV2'} or 'GatherV2' in made)
-  for mine, tensorflows in zip(*results):
-    assert mine.shape == tensorflows.shape
-    np.testing.assert_allclose(mine, tensorflows, rtol=1e-4, atol=1e-4 * np.abs(tensorflows).max())
-    assert np.abs(mine).max() > 0.1
+  inputs = random.normal(size=[2, rows, rows + 1, 3]), random.normal(size=shape)
+  made = _assert_as_tensorflows(kind, inputs, stride)
+  assert not made & absent and (absent == {'GatherV2'} or 'GatherV2' in made)
+
+
+@pytest.mark.parametrize('kind', sorted(LAYERS))
+@pytest.mark.parametrize('size', [(1, 1), (3, 3), (3, 5), (7, 1), (4, 2)])
+@pytest.mark.parametrize('channels', [1, 3])
+def test_images_are_made_by_one_product_as_tensorflow_would(monkeypatch, kind, size, channels):
+  monkeypatch.setattr(devices, 'gpus', lambda: [])
+  random = np.random.RandomState(0)
+  shape = [*size, 6, channels] if kind == 'conv2d' else [*size, channels, 6]
+  made = _assert_as_tensorflows(kind, (random.normal(size=[2, 5, 6, 6]), random.normal(size=shape)), 1)
+  # The transpose of a filter of even size is padded differently, so that TensorFlow computes it.
+  own = kind == 'conv2d_transpose' and size == (4, 2)
+  assert any(name.startswith('Conv2D') for name in made) == own
+
+
+def test_which_convolutions_make_images(monkeypatch):
+  monkeypatch.setattr(devices, 'gpus', lambda: [])
+  assert all(precision._makes_images(channels, 1) for channels in (1, 3, 4))
+  assert not precision._makes_images(5, 1) and not precision._makes_images(1, 2)
+  monkeypatch.setattr(devices, 'gpus', lambda: ['GPU:0'])
+  assert not precision._makes_images(1, 1)
 
 
 def test_the_batch_may_be_of_any_size(monkeypatch):

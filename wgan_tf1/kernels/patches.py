@@ -1,4 +1,4 @@
-"""Patches of an image as the rows of a matrix, and back. With them a convolution is a matrix product."""
+"""Patches of an image as the rows of a matrix, and shifted images: with both a convolution is a matrix product."""
 
 from typing import Any, List, Sequence, Tuple
 
@@ -64,6 +64,48 @@ def fold(p: Any, size: Sequence[int], shape: Any, stride: int) -> Any:
     return tf.reshape(added, [-1, *size]), lambda g: extract(g, shape, stride)
 
   return folded(p)
+
+
+def add_shifted(maps: Any, size: Tuple[int, int]) -> Any:
+  """Adds up what the taps of a SAME convolution of stride 1 read: tap (i, j)'s map, shifted by its place in the filter.
+
+  Args:
+    maps: [K * L, M, H, W]; tap by tap, each pixel of M images times that tap's weight.
+    size: of the filter, (K, L).
+
+  Returns:
+    [M, H, W], of the dtype of `maps`; its gradient is `shifted`.
+  """
+  taps = list(np.ndindex(*size))
+  height, width = (int(d) for d in maps.shape[2:])
+
+  @tf.custom_gradient
+  def added(maps: Any) -> Any:
+    padded = tf.pad(maps, [[0, 0], [0, 0], *_margins(size)])
+    views = [padded[at, :, i : i + height, j : j + width] for at, (i, j) in enumerate(taps)]
+    return tf.add_n(views), lambda g: shifted(g, size)
+
+  return added(maps)
+
+
+def shifted(x: Any, size: Tuple[int, int]) -> Any:
+  """The transpose of `add_shifted`, which is its gradient: [M, H, W] -> [K * L, M, H, W]."""
+  height, width = (int(d) for d in x.shape[1:])
+
+  @tf.custom_gradient
+  def views(x: Any) -> Any:
+    padded = tf.pad(x, [[0, 0], *[margin[::-1] for margin in _margins(size)]])
+    starts = [(size[0] - 1 - i, size[1] - 1 - j) for i, j in np.ndindex(*size)]
+    y = tf.stack([padded[:, i : i + height, j : j + width] for i, j in starts])
+    return y, lambda g: add_shifted(g, size)
+
+  return views(x)
+
+
+def _margins(size: Tuple[int, int]) -> Margins:
+  """A SAME convolution's padding, at stride 1."""
+  (top, bottom), (left, right) = (((taps - 1) // 2, taps // 2) for taps in size)
+  return (top, bottom), (left, right)
 
 
 def _places(size: Sequence[int], shape: Any, stride: int) -> Tuple[List[int], Margins, np.ndarray]:

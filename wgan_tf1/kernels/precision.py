@@ -21,6 +21,8 @@ _DEEP_WEIGHTS, _DEEP_PIXELS = (2**17, 64) if tf.__version__.startswith('1.') els
 _PATCHED_PIXELS = {'fp32': 32, 'bf16': 64}
 # A convolution with no more channels than this makes images, which leave the network: its output is float32.
 _NARROW = 16
+# A convolution with no more channels than this makes images as `_to_image` does.
+_IMAGE = 4
 
 # A collection of the graph under construction. Its last item is the precision of the innermost `arithmetic`.
 _SCOPES = 'precision_scopes'
@@ -86,6 +88,8 @@ def matmul(x: Any, weights: Any) -> Any:
 def conv2d(x: Any, weights: Any, stride: int) -> Any:
   """SAME convolution of [N, H, W, C] with [K, L, C, F] in the scope's precision; float32 if F is small."""
   x, weights = _cast(x, weights)
+  if _makes_images(int(weights.shape[3]), stride):
+    return _to_image(x, tf.transpose(weights, [0, 1, 3, 2]))
   height, width = (-(-int(d) // stride) for d in x.shape[1:3])
   if _is_deep(weights, height * width):
     y = tf.matmul(patches.extract(x, weights.shape, stride), _as_matrix(weights))
@@ -97,6 +101,8 @@ def conv2d(x: Any, weights: Any, stride: int) -> Any:
 def conv2d_transpose(x: Any, weights: Any, stride: int) -> Any:
   """The transpose of `conv2d`, of [N, H, W, C] with [K, L, F, C]: [N, H * stride, W * stride, F]; dtypes as there."""
   x, weights = _cast(x, weights)
+  if _makes_images(int(weights.shape[2]), stride) and all(int(d) % 2 for d in weights.shape[:2]):
+    return _to_image(x, tf.reverse(weights, [0, 1]))
   height, width = (int(d) for d in x.shape[1:3])
   size = [stride * height, stride * width, int(weights.shape[2])]
   if _is_deep(weights, height * width):
@@ -107,6 +113,33 @@ def conv2d_transpose(x: Any, weights: Any, stride: int) -> Any:
     y = tf.nn.conv2d_transpose(x, weights, shape, strides=[1, stride, stride, 1], padding='SAME')
   y.set_shape([None, *size])
   return _result(y)
+
+
+def _makes_images(channels: int, stride: int) -> bool:
+  """Whether a convolution makes images, as `_to_image` does.
+
+  oneDNN's convolutions are slow where they make few channels: with its gradients, the sum takes a quarter of the time
+  for one channel, and half of it for three. On TensorFlow 1, a seventh of the time at most.
+  """
+  return not devices.gpus() and stride == 1 and channels <= _IMAGE
+
+
+def _to_image(x: Any, weights: Any) -> Any:
+  """One product of all pixels and all taps, and the sum of the taps' maps, each shifted by its place in the filter.
+
+  Args:
+    x: [N, H, W, C].
+    weights: of a SAME convolution of stride 1, [K, L, F, C].
+
+  Returns:
+    float32 [N, H, W, F]. The sum is float32 even if the product is bfloat16.
+  """
+  size, channels = (int(weights.shape[0]), int(weights.shape[1])), int(weights.shape[3])
+  maps = tf.matmul(tf.reshape(weights, [-1, channels]), tf.reshape(x, [-1, channels]), transpose_b=True)
+  height, width = (int(d) for d in x.shape[1:3])
+  maps = tf.cast(tf.reshape(maps, [size[0] * size[1], -1, height, width]), tf.float32)  # [K * L, F * N, H, W]
+  y = tf.reshape(patches.add_shifted(maps, size), [int(weights.shape[2]), -1, height, width])
+  return tf.transpose(y, [1, 2, 3, 0])
 
 
 def _is_deep(weights: Any, pixels: int) -> bool:
