@@ -30,6 +30,7 @@ from wgan_tf1 import console, files
 from wgan_tf1.data import datasets
 from wgan_tf1.errors import UserError, warn
 from wgan_tf1.evaluation import image_sets, published, references, tables
+from wgan_tf1.runs import directory
 
 FLAGS = flags.FLAGS
 _SPLITS = ('train', 'test')
@@ -180,6 +181,7 @@ def _score_run() -> None:
       if FLAGS[name].value:
         raise UserError('--%s has no effect on %s: it is of images. Leave it out' % (name, config.form))
   step = _checkpoint_step()
+  directory.existing_step(FLAGS.run_dir, step)  # refused here if there is none
   dataset = _dataset(config)
   with console.quiet_tensorflow():
     from wgan_tf1.evaluation import protocol

@@ -29,6 +29,7 @@ from wgan_tf1.classes import class_names, class_number, first_names, sample_clas
 from wgan_tf1.config import Config
 from wgan_tf1.errors import UserError, warn
 from wgan_tf1.progress import progress
+from wgan_tf1.runs import directory
 
 FLAGS = flags.FLAGS
 
@@ -305,6 +306,7 @@ def main() -> None:
     return
   plan = _plan(config, animated=kind in outputs.ANIMATIONS)
   scale = _scale(config, kind, plan, FLAGS.interpolate and kind in outputs.ANIMATIONS)
+  directory.existing_step(FLAGS.run_dir, FLAGS.checkpoint_step)  # refused here if there is none
   for notice in notices:  # after the checks, whose message is one line
     warn(notice)
   with console.quiet_tensorflow():  # imported after the checks, so that --help and mistakes answer at once

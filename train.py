@@ -128,15 +128,17 @@ def main() -> Optional[int]:
   if FLAGS.print_config:
     print(json.dumps(dict(json.loads(configs.to_json(config)), run_dir=config.run_dir), indent=2))
     return None
-  if place is None or place.job != 'ps':  # a parameter server reads no data
-    from wgan_tf1.data import datasets  # imported here because --help does not need NumPy
+  dataset = None
+  if place is None:  # in a cluster the others would miss this process while it loads its data
+    from wgan_tf1.runs import starting  # imported here because --help does not need NumPy
 
-    datasets.check_path(config)
-  print('loading    TensorFlow, then %s' % config.dataset, flush=True)
+    print('loading    %s' % config.dataset, flush=True)
+    config, dataset = starting.resolved(config, chief)
+  print('loading    TensorFlow', flush=True)
   with console.quiet_tensorflow():  # imported after the checks, so that --help and mistakes answer at once
     from wgan_tf1 import training
 
-  stopped_by = training.train(config)
+  stopped_by = training.train(config, dataset)
   return 128 + stopped_by if stopped_by else 0
 
 

@@ -146,6 +146,9 @@ def _start_up() -> None:
     ('import of TensorFlow', [sys.executable, '-c', imports]),
   ):
     print('%6.2f s  %s' % (seconds_until(command), what), flush=True)
+  with tempfile.TemporaryDirectory() as folder:
+    command = script + ['--dataset=folder', '--data_path=' + folder]
+    print('%6.2f s  a refusal of the data' % seconds_until(command), flush=True)
   for what, written in (
     ('samples of the first generator step', 'samples/1.png'),
     ('a run of one generator step', None),

@@ -1,6 +1,6 @@
 """Keeps a table of the step of every preset: seconds, share of the peak, memory; and tells what got slower since.
 
-python -m benchmarks.table                          writes bench.json: an hour on two cores
+python -m benchmarks.table                          writes bench.json: a quarter of an hour on two cores
 python -m benchmarks.table --presets=blog-mnist     a part of it; the other rows stay as they are
 python -m benchmarks.table --against=OLD.json       and says what is slower than in OLD.json by more than 5 %
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.helpers.checkpoints import assert_same_variables, variables
 from tests.helpers.processes import ROOT, refused, run, run_here, start
+from wgan_tf1.runs import directory
 
 pytestmark = pytest.mark.xdist_group('command_line')  # the whole runs are made once
 SMALL = ['--dataset=digits', '--width=8', '--batch_size=4', '--critic_steps=2', '--keep_checkpoints=2']
@@ -173,7 +174,7 @@ def test_without_mnist_auto_warns_once_and_mnist_refuses(tmp_path):
   assert json.loads((tmp_path / 'runs/blog-mnist-clip/config.json').read_text())['dataset'] == 'digits'
   out, err = run_here(tmp_path, 'train.py', '--data_dir=nowhere', '--dataset=mnist', '--run_dir=r', *flags, status=2)
   notice, line = err.splitlines()
-  assert out == 'loading    TensorFlow, then mnist\n' and notice.startswith('downloading train-images')
+  assert out == 'loading    mnist\n' and notice.startswith('downloading train-images')
   assert 'cannot be downloaded' in line and line.count('refused') == 1
   assert not (tmp_path / 'r').exists()
 
@@ -228,9 +229,32 @@ def test_help_and_mistakes_need_no_tensorflow(tmp_path):
     assert err == ''
     line = refused(tmp_path, '-c', WITHOUT_TENSORFLOW, path, '--run_dir=nothing', '--seed=-1', PYTHONPATH=ROOT)
     assert 'seed' in line or 'nothing holds no run' in line
-  flags = ('--dataset=folder', '--data_path=nothing')
-  line = refused(tmp_path, '-c', WITHOUT_TENSORFLOW, os.path.join(ROOT, 'train.py'), *flags, PYTHONPATH=ROOT)
-  assert 'data_path=nothing: file not found' in line
+
+
+def test_what_is_wrong_in_the_data_or_the_run_directory_needs_no_tensorflow(tmp_path, tiny):
+  (tmp_path / 'images').mkdir()
+  (tmp_path / 'images' / 'a.png').write_bytes(b'no picture')
+  (tmp_path / 'damaged').mkdir()
+  (tmp_path / 'damaged' / 'config.json').write_text('{')
+  (tmp_path / 'bare').mkdir()
+  (tmp_path / 'bare' / 'model-3.index').write_bytes(b'')
+  (tmp_path / 'other').mkdir()
+  directory.write_config(tiny(seed=1, run_dir=str(tmp_path / 'other')))
+  digits = ('train.py', '--dataset=digits')
+  cases = (
+    (('train.py', '--dataset=folder', '--data_path=nothing'), 'data_path=nothing: file not found'),
+    (('train.py', '--dataset=folder', '--data_path=images'), 'images'),
+    ((*digits, '--run_dir=damaged'), 'config.json'),
+    ((*digits, '--run_dir=bare'), 'bare has checkpoints but no config.json'),
+    ((*digits, '--run_dir=other', '--seed=2'), 'seed'),
+    ((*digits, '--run_dir=r', '--init_from=other'), 'other has no checkpoint yet. Train it for longer'),
+    (('sample.py', '--run_dir=other'), 'other has no checkpoint yet'),
+    (('evaluate.py', '--run_dir=other', '--checkpoint=7'), 'other has no checkpoint yet'),
+  )
+  for (script, *flags), words in cases:
+    line = refused(tmp_path, '-c', WITHOUT_TENSORFLOW, os.path.join(ROOT, script), *flags, PYTHONPATH=ROOT)
+    assert words in line, flags
+  assert not (tmp_path / 'r').exists()
 
 
 def test_samples_are_drawn_from_a_run(whole):

@@ -19,7 +19,7 @@ from wgan_tf1 import config as configs
 from wgan_tf1 import files, sampling, training
 from wgan_tf1.data import batches, prefetch
 from wgan_tf1.errors import UserError
-from wgan_tf1.runs import checkpoints
+from wgan_tf1.runs import directory
 
 pytestmark = pytest.mark.xdist_group('faults')  # the unharmed runs are made once
 STEPS = 8
@@ -136,7 +136,7 @@ def test_sigterm_during_a_save_lets_it_finish_and_the_run_resumes(tmp_path, monk
 
   monkeypatch.setattr(tf.train.Saver, 'save', interrupted)
   assert training.train(_config(tmp_path)) == signal.SIGTERM
-  assert list(checkpoints.paths(str(tmp_path))) == [2]
+  assert list(directory.checkpoint_paths(str(tmp_path))) == [2]
   assert training.train(_config(tmp_path)) is None
   _assert_unharmed(tmp_path, unharmed)
 
@@ -165,7 +165,7 @@ def test_a_full_disk_is_one_line_and_the_run_resumes(tmp_path, monkeypatch, larg
   largest_file(None)
   monkeypatch.undo()
   assert len(str(e.value).splitlines()) == 1
-  assert [2, 4] == list(checkpoints.paths(str(tmp_path)))[:2] and not glob.glob(str(tmp_path / '*tempstate*'))
+  assert [2, 4] == list(directory.checkpoint_paths(str(tmp_path)))[:2] and not glob.glob(str(tmp_path / '*tempstate*'))
   assert training.train(config) is None
   _assert_unharmed(tmp_path, unharmed)
 
@@ -267,7 +267,7 @@ def test_removed_data_end_the_run_and_it_resumes_when_they_are_restored(tmp_path
   monkeypatch.setattr(prefetch, 'Prefetcher', _NotAhead)
   with pytest.raises(UserError, match='none of 2 images can be decoded'):
     training.train(config)
-  assert list(checkpoints.paths(config.run_dir)) == [1, 2]
+  assert list(directory.checkpoint_paths(config.run_dir)) == [1, 2]
   monkeypatch.undo()
   with pytest.raises(UserError, match='pictures: file not found'):
     training.train(config)

@@ -31,6 +31,7 @@ ALLOWED = {
   'inputs': 'classes config networks distributed.towers',
   'graph': _GRAPH,
   'runs': 'config errors files runs',
+  'runs.starting': 'config errors data runs',
   'distributed': 'config errors distributed',
   'flag_help': '',
   'console': 'config errors files flag_help progress',
@@ -42,7 +43,10 @@ ALLOWED = {
 }
 WITHOUT_TENSORFLOW = 'errors classes files images presets progress config data evaluation.metrics '
 WITHOUT_TENSORFLOW += 'evaluation.distances evaluation.neighbours evaluation.published evaluation.references '
-WITHOUT_TENSORFLOW += 'evaluation.image_sets evaluation.tables distributed.tf_config curve latents outputs flag_help'
+WITHOUT_TENSORFLOW += (
+  'evaluation.image_sets evaluation.tables distributed.tf_config runs.directory runs.starting curve latents '
+)
+WITHOUT_TENSORFLOW += 'outputs flag_help'
 
 
 _parse = functools.lru_cache(maxsize=None)(ast.parse)

@@ -47,7 +47,7 @@ def _normal(count, seed=0):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-  """A folder with runs that have no checkpoints: of images, of named classes; sampled by `_image`."""
+  """A folder with runs whose checkpoint is empty: of images, of named classes; sampled by `_image`."""
   classes = dict(dataset='folder', data_path='photos', class_count=3, class_names='cat/dog/7')
   for name, config in (
     ('plain', configs.make('cifar10-resnet', 'gp', run_dir=str(tmp_path / 'plain'))),
@@ -55,6 +55,7 @@ def folder(tmp_path, monkeypatch):
   ):
     (tmp_path / name).mkdir()
     directory.write_config(config)
+    (tmp_path / name / 'model-5.index').write_bytes(b'')
 
   @contextlib.contextmanager
   def generator(config, checkpoint_step):

@@ -12,7 +12,7 @@ from wgan_tf1 import config as configs
 from wgan_tf1 import training
 from wgan_tf1.data import batches
 from wgan_tf1.errors import UserError
-from wgan_tf1.runs import checkpoints, directory
+from wgan_tf1.runs import directory
 
 
 def test_a_step_is_the_critic_updates_that_are_due_and_a_generator_update(tiny):
@@ -86,7 +86,7 @@ def test_data_that_cannot_be_read_end_the_run_and_it_is_saved(tiny, tmp_path, mo
   config = tiny(width=2, generator_steps=4, run_dir=str(tmp_path))
   with pytest.raises(UserError, match='the disk is gone'):
     training.train(config)
-  assert list(checkpoints.paths(str(tmp_path))) == [2]
+  assert list(directory.checkpoint_paths(str(tmp_path))) == [2]
   saved = variables(tmp_path, 2)
   assert (saved['global_step'], saved['critic_step']) == (2, 5)
   monkeypatch.undo()
@@ -109,10 +109,10 @@ def test_a_curve_that_cannot_be_written_loses_no_checkpoint(tiny, tmp_path, caps
   if fails:
     with pytest.raises(UserError, match='run_dir=.*run cannot be written: .*it is a directory'):
       training.train(config)
-    assert list(checkpoints.paths(config.run_dir)) == [1]
+    assert list(directory.checkpoint_paths(config.run_dir)) == [1]
   else:
     assert training.train(config) is None
-    assert list(checkpoints.paths(config.run_dir)) == [1, 2]
+    assert list(directory.checkpoint_paths(config.run_dir)) == [1, 2]
     warning = 'warning: %s cannot be written: it is a directory, not a file' % (tmp_path / 'run' / name)
     assert warning in capsys.readouterr().err
 
@@ -129,7 +129,7 @@ def test_a_run_trains_in_a_thread(tiny, tmp_path):
   config = tiny(preset='toy-8gaussians', width=2, generator_steps=1, run_dir=str(tmp_path))
   with concurrent.futures.ThreadPoolExecutor() as pool:
     assert pool.submit(training.train, config).result() is None
-  assert list(checkpoints.paths(str(tmp_path))) == [1]
+  assert list(directory.checkpoint_paths(str(tmp_path))) == [1]
 
 
 def test_a_run_directory_that_cannot_be_made_is_one_line(tiny, tmp_path):

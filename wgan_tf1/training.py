@@ -3,11 +3,10 @@
 import contextlib
 import dataclasses
 import re
-from typing import Any, Callable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Optional
 
 import tensorflow.compat.v1 as tf
 
-from wgan_tf1 import config as configs
 from wgan_tf1 import console, files, networks, recording, sampling
 from wgan_tf1.config import Config
 from wgan_tf1.data import batches, datasets, prefetch
@@ -15,7 +14,7 @@ from wgan_tf1.distributed import cluster
 from wgan_tf1.errors import UserError, warn
 from wgan_tf1.graph import NOT_FINITE, Graph, build_graph
 from wgan_tf1.kernels import devices, precision, xla
-from wgan_tf1.runs import checkpoints, directory
+from wgan_tf1.runs import checkpoints, directory, starting
 
 
 class Trainer(sampling.Model):
@@ -127,10 +126,14 @@ def new_trainer(
       yield trainer
 
 
-def train(config: Config) -> Optional[int]:
+def train(config: Config, dataset: Optional[datasets.Dataset] = None) -> Optional[int]:
   """Starts the run in `config.run_dir`, or resumes it from its newest checkpoint.
 
   With TF_CONFIG this process is one of several that train the run together; see `cluster`.
+
+  Args:
+    config: the run.
+    dataset: what it is trained on, if both come from `starting.resolved`; None calls that.
 
   Returns:
     The signal, SIGINT or SIGTERM, that ended the run early; None if it was trained to its end.
@@ -144,16 +147,18 @@ def train(config: Config) -> Optional[int]:
   if isinstance(strategy, cluster.ParameterServer):
     return strategy.serve()
   try:
-    return _train(config, strategy)
+    return _train(config, dataset, strategy)
   except cluster.PeerLost as e:
     warn('%s. Restarting, to wait for it' % e)
   cluster.restart()
   return None
 
 
-def _train(config: Config, strategy: Any) -> Optional[int]:
+def _train(config: Config, dataset: Optional[datasets.Dataset], strategy: Any) -> Optional[int]:
   """See `train`."""
-  config, dataset = _resolved(config, strategy.chief)
+  if dataset is None:
+    config, dataset = starting.resolved(config, strategy.chief)
+  config = dataclasses.replace(config, xla=xla.resolved(config))
   with contextlib.ExitStack() as stack:
     if strategy.chief:
       stack.enter_context(directory.only_process(config.run_dir))
@@ -186,31 +191,6 @@ def _train(config: Config, strategy: Any) -> Optional[int]:
   return _say_the_end(trainer, stopped)
 
 
-def _resolved(config: Config, chief: bool) -> Tuple[Config, datasets.Dataset]:
-  """Returns the data, and the config with what they and an earlier process decided: (config, dataset)."""
-  previous = directory.previous(config) if chief else None
-  config = directory.resumed(previous, config)
-  config = dataclasses.replace(config, xla=xla.resolved(config))
-  if config.init_from is not None and not previous:
-    config = _initialised(config, config.init_from)
-  dataset = datasets.load(config)
-  found: Any = dict(dataset=dataset.name, data_fingerprint=dataset.fingerprint)
-  config = dataclasses.replace(datasets.found(config, dataset), fallback_dataset=None, **found)
-  if previous and (previous.data_fingerprint, previous.class_count) != (dataset.fingerprint, config.class_count):
-    raise UserError(
-      '%s was started on other data than dataset=%s has now. %s, or use another --run_dir'
-      % (config.run_dir, config.dataset, datasets.restoring(config.dataset))
-    )
-  return config, dataset
-
-
-def _initialised(config: Config, init_from: str) -> Config:
-  """Returns the config of a new run from another's weights, with the step and the text's characters of these."""
-  step = checkpoints.newest(init_from) if config.init_step is None else config.init_step
-  vocabulary = configs.load(init_from).vocabulary if config.form == 'text' else None
-  return dataclasses.replace(config, init_step=step, vocabulary=vocabulary)
-
-
 def _give_values(config: Config, session: Any, saver: Any, strategy: Any) -> None:
   """Gives the variables their first values: of the newest checkpoint, if there is one, or of another run's."""
 
@@ -226,7 +206,7 @@ def _give_values(config: Config, session: Any, saver: Any, strategy: Any) -> Non
   strategy.agree(session, config, first_values)
   if strategy.chief and not saver.last_checkpoints:  # a parameter server had the variables all along
     # The newest checkpoint may be torn: it was not read.
-    checkpoints.remember(saver, list(checkpoints.paths(config.run_dir).values())[:-1])
+    checkpoints.remember(saver, list(directory.checkpoint_paths(config.run_dir).values())[:-1])
 
 
 def _train_to_the_end(
@@ -300,7 +280,9 @@ def _diverged(trainer: Trainer, error: Any) -> Optional[UserError]:
     return None
   graph, session, run_dir = trainer.graph, trainer.session, trainer.config.run_dir
   step, critic_step = session.run([graph.global_step, graph.critic_step])
-  good = list(checkpoints.paths(run_dir).values()) if trainer.strategy.chief else ['in the run directory of the chief']
+  good = ['in the run directory of the chief']
+  if trainer.strategy.chief:
+    good = list(directory.checkpoint_paths(run_dir).values())
   checkpoint = 'the last good checkpoint is ' + good[-1] if good else 'there is no checkpoint'
   return UserError(
     'training diverged after %d generator and %d critic steps: %s has %s values; %s. Use another --run_dir and smaller '

@@ -7,7 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from wgan_tf1.errors import UserError
-from wgan_tf1.runs import checkpoints
+from wgan_tf1.runs import checkpoints, directory
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_earlier_checkpoints_count_among_those_that_are_kept(run):
   checkpoints.restore(session, saver, str(folder))
   for step in (4, 5):
     checkpoints.save(session, saver, str(folder), step)
-  assert list(checkpoints.paths(str(folder))) == [3, 4, 5]
+  assert list(directory.checkpoint_paths(str(folder))) == [3, 4, 5]
 
 
 def test_a_damaged_checkpoint_is_replaced_when_its_step_is_saved_again(run):
@@ -89,7 +89,7 @@ def test_a_damaged_checkpoint_is_replaced_when_its_step_is_saved_again(run):
   checkpoints.save(session, saver, str(folder), 3)
   v.load([0.0] * 1000, session)
   assert checkpoints.restore(session, saver, str(folder)) and set(session.run(v)) == {3.5}
-  assert list(checkpoints.paths(str(folder))) == [1, 2, 3]
+  assert list(directory.checkpoint_paths(str(folder))) == [1, 2, 3]
 
 
 def test_a_run_is_not_started_over_if_no_checkpoint_can_be_read(run):
@@ -130,7 +130,7 @@ def test_the_newest_checkpoint_has_the_most_steps_whatever_the_clock_said(run):
   checkpoints.restore(session, saver, str(folder))
   assert set(session.run(v)) == {3}
   checkpoints.save(session, saver, str(folder), 4)
-  assert list(checkpoints.paths(str(folder))) == [2, 3, 4]
+  assert list(directory.checkpoint_paths(str(folder))) == [2, 3, 4]
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_a_run_directory_may_have_any_name(tmp_path, name):
     for step in (1, 2, 3):
       v.load([float(step)] * 3, session)
       checkpoints.save(session, saver, str(folder), step)
-    assert list(checkpoints.paths(str(folder))) == [2, 3]
+    assert list(directory.checkpoint_paths(str(folder))) == [2, 3]
     saver = tf.train.Saver(max_to_keep=2)
     assert checkpoints.restore(session, saver, str(folder), step=2) and set(session.run(v)) == {2}
     assert checkpoints.restore(session, saver, str(folder)) and set(session.run(v)) == {3}

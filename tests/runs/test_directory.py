@@ -10,7 +10,7 @@ from tests.helpers.processes import refused, run
 from wgan_tf1 import config as configs
 from wgan_tf1 import training
 from wgan_tf1.errors import UserError
-from wgan_tf1.runs import checkpoints, directory
+from wgan_tf1.runs import directory
 
 # A process on a system without the module fcntl, as Windows is. There msvcrt locks; here nothing is left but a file.
 WITHOUT_FCNTL = """
@@ -36,13 +36,13 @@ def test_training_needs_no_fcntl(tmp_path):
   lock = tmp_path / '.lock-exists'
   lock.write_text('')  # of another process, or of one that was killed
   done = train()
-  assert done.returncode == 1 and list(checkpoints.paths(str(tmp_path))) == []
+  assert done.returncode == 1 and list(directory.checkpoint_paths(str(tmp_path))) == []
   expected = 'refused: another process is training in %s. Wait for it, stop it, or use another --run_dir. ' % tmp_path
   assert done.stderr.splitlines()[-1] == expected + 'If there is none, delete %s' % os.path.realpath(str(lock))
   lock.unlink()
   done = train()
   assert done.returncode == 0, done.stderr
-  assert list(checkpoints.paths(str(tmp_path))) == [1] and not lock.exists()
+  assert list(directory.checkpoint_paths(str(tmp_path))) == [1] and not lock.exists()
 
 
 HOLD = """

@@ -10,7 +10,7 @@ from tests.helpers.processes import refused, run_here
 from wgan_tf1 import config as configs
 from wgan_tf1 import training
 from wgan_tf1.errors import UserError
-from wgan_tf1.runs import checkpoints
+from wgan_tf1.runs import checkpoints, directory, starting
 
 TINY = dict(dataset='digits', width=2, batch_size=4, critic_steps=1, save_every_steps=1)
 
@@ -29,7 +29,7 @@ def source(tmp_path_factory):
 def first_values(folder, source, **settings):
   """Returns the variables of a new run before its first update, by name."""
   config = configs.make(run_dir=str(folder / 'new'), init_from=source, **dict(TINY, generator_steps=1, **settings))
-  config = training._initialised(config, source)
+  config = starting.initialised(config, source)
   with training.new_trainer(config) as trainer:
     checkpoints.start_from(trainer.session, source, config.init_step, config.init_optimizers)
     names = {v.op.name: v for v in training.tf.global_variables()}
@@ -111,7 +111,7 @@ def test_the_command_line(source, tmp_path):
   assert (new.init_from, new.init_step, new.init_optimizers) == (source, 3, False)
   # The same command resumes, also where the other run has a newer checkpoint by then; so does --run_dir alone.
   os.makedirs(str(tmp_path / 'no'))
-  again = training.directory.resumed(new, configs.make(run_dir=new.run_dir, init_from=source, variant='gp', **{
+  again = directory.resumed(new, configs.make(run_dir=new.run_dir, init_from=source, variant='gp', **{
     name: getattr(new, name) for name in ('dataset', 'width', 'critic_steps', 'generator_steps')}))  # fmt: skip
   assert again.init_step == 3
   out, _ = run_here(tmp_path, 'train.py', '--run_dir=new', '--generator_steps=2')

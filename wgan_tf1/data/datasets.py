@@ -33,19 +33,14 @@ class Dataset(NamedTuple):
   class_names: Optional[Tuple[str, ...]] = None  # in the order of the labels, if classes are wanted
 
 
-def check_path(config: Config) -> None:
-  """Raises a `UserError` if `data_path` is given and does not exist."""
-  if config.data_path is not None and not os.path.exists(config.data_path):
-    raise UserError('data_path=%s: file not found. Use an existing file or folder' % config.data_path)
-
-
 def _path(config, name):
   """Returns the path of a data set's files: `data_path` if given, else the folder `name` of `data_dir`.
 
   Raises:
     UserError: if `data_path` is given and does not exist.
   """
-  check_path(config)
+  if config.data_path is not None and not os.path.exists(config.data_path):
+    raise UserError('data_path=%s: file not found. Use an existing file or folder' % config.data_path)
   return os.path.join(config.data_dir, name) if config.data_path is None else config.data_path
 
 

@@ -10,9 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from wgan_tf1 import files
 from wgan_tf1.errors import UserError, warn
-
-_NAME = re.compile(r'model-(\d+)\.index\Z')
-_STATE = re.compile(rb'all_model_checkpoint_paths: "(?:.*/)?model-(\d+)"')  # TensorFlow's text format, escaped
+from wgan_tf1.runs import directory
 
 _OPTIMIZER = re.compile(r'.*/(RMSProp(_1)?|TorchRMSProp|Adam(_1)?|beta[12]_power)\Z')
 _AVERAGE = '/ExponentialMovingAverage'
@@ -27,19 +25,8 @@ _PREFACE = re.compile(
 )
 
 
-def paths(run_dir: str) -> Dict[int, str]:
-  """Returns {step: path prefix} of the checkpoints in `run_dir`, oldest first.
-
-  It lists those that TensorFlow's state file names, even if their files are missing, and those whose index file exists.
-  """
-  steps = {int(match.group(1)) for match in map(_NAME.match, os.listdir(run_dir)) if match}
-  with contextlib.suppress(OSError), open(os.path.join(run_dir, 'checkpoint'), 'rb') as f:
-    steps.update(map(int, _STATE.findall(f.read())))
-  return {step: os.path.join(run_dir, 'model-%d' % step) for step in sorted(steps)}
-
-
 def step_of(path: str) -> int:
-  """Returns the generator step of a path of `paths`."""
+  """Returns the generator step of a checkpoint's path."""
   return int(path.rsplit('-', 1)[1])
 
 
@@ -56,15 +43,6 @@ def _reason(error: Exception, folder: str, run_dir: str) -> str:
   """Returns the line of an error that says what happened; `folder` is how TensorFlow knew the run directory."""
   text = _PREFACE.sub('', getattr(error, 'message', None) or str(error))
   return text.split('\n')[0].replace(folder, run_dir)
-
-
-def _path_of(run_dir: str, step: int) -> str:
-  """Returns the path of one checkpoint; refuses a step that has none."""
-  found = paths(run_dir)
-  if step not in found:
-    steps = ', '.join(map(str, found)) or 'none'
-    raise UserError('%s has no checkpoint of step %d; it has: %s' % (run_dir, step, steps))
-  return found[step]
 
 
 def save(session: Any, saver: Any, run_dir: str, step: int) -> None:
@@ -136,9 +114,9 @@ def restore(session: Any, saver: Any, run_dir: str, step: Optional[int] = None) 
     UserError: if there are checkpoints and none can be read, there is none of `step`, or the newest readable one is of
       other networks.
   """
-  found = paths(run_dir)
+  found = directory.checkpoint_paths(run_dir)
   if step is not None:
-    found = {step: _path_of(run_dir, step)}
+    found = {step: directory.checkpoint_path(run_dir, step)}
   for candidate in reversed(list(found)):
     folder = run_dir
     try:
@@ -161,18 +139,6 @@ def restore(session: Any, saver: Any, run_dir: str, step: Optional[int] = None) 
   return False
 
 
-def newest(run_dir: str) -> int:
-  """Returns the step of the newest checkpoint.
-
-  Raises:
-    UserError: if there is none.
-  """
-  found = list(paths(run_dir))
-  if not found:
-    raise UserError('%s has no checkpoint. Train it first' % run_dir)
-  return found[-1]
-
-
 def start_from(session: Any, run_dir: str, step: int, optimizers: bool) -> None:
   """Gives the networks the weights of another run's checkpoint. The counters of steps stay as they are.
 
@@ -188,7 +154,7 @@ def start_from(session: Any, run_dir: str, step: int, optimizers: bool) -> None:
     UserError: if there is no such checkpoint, it cannot be read, or it is of other networks; then the first variable
       that differs is named.
   """
-  found = _path_of(run_dir, step)
+  found = directory.checkpoint_path(run_dir, step)
   folder = run_dir
   try:
     with files.plain_folder(run_dir) as folder:

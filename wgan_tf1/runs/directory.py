@@ -1,10 +1,11 @@
-"""A run directory: its lock, its config.json, the names of its files."""
+"""A run directory: its lock, its config.json, the names of its files. No TensorFlow here."""
 
 import contextlib
 import dataclasses
 import os
+import re
 import tempfile
-from typing import Iterator, Optional
+from typing import Dict, Iterator, Optional
 
 import filelock
 
@@ -12,7 +13,9 @@ from wgan_tf1 import config as configs
 from wgan_tf1 import files
 from wgan_tf1.config import Config
 from wgan_tf1.errors import UserError
-from wgan_tf1.runs import checkpoints
+
+_INDEX = re.compile(r'model-(\d+)\.index\Z')
+_STATE = re.compile(rb'all_model_checkpoint_paths: "(?:.*/)?model-(\d+)"')  # TensorFlow's text format, escaped
 
 
 @contextlib.contextmanager
@@ -66,6 +69,45 @@ def _has_locks(folder: str) -> bool:
       return False
 
 
+def checkpoint_paths(run_dir: str) -> Dict[int, str]:
+  """Returns {step: path prefix} of the checkpoints in `run_dir`, oldest first.
+
+  It lists those that TensorFlow's state file names, even if their files are missing, and those whose index file exists.
+  """
+  steps = {int(match.group(1)) for match in map(_INDEX.match, os.listdir(run_dir)) if match}
+  with contextlib.suppress(OSError), open(os.path.join(run_dir, 'checkpoint'), 'rb') as f:
+    steps.update(map(int, _STATE.findall(f.read())))
+  return {step: os.path.join(run_dir, 'model-%d' % step) for step in sorted(steps)}
+
+
+def checkpoint_path(run_dir: str, step: int) -> str:
+  """Returns the path of one checkpoint.
+
+  Raises:
+    UserError: if that step has none.
+  """
+  found = checkpoint_paths(run_dir)
+  if step not in found:
+    steps = ', '.join(map(str, found)) or 'none'
+    raise UserError('%s has no checkpoint of step %d; it has: %s' % (run_dir, step, steps))
+  return found[step]
+
+
+def existing_step(run_dir: str, step: Optional[int] = None) -> int:
+  """Returns a step that has a checkpoint: the one that is given, else the newest.
+
+  Raises:
+    UserError: if it has none, or there is no checkpoint at all.
+  """
+  found = checkpoint_paths(run_dir)
+  if not found:
+    raise UserError('%s has no checkpoint yet. Train it for longer' % run_dir)
+  if step is None:
+    return max(found)
+  checkpoint_path(run_dir, step)
+  return step
+
+
 def previous(config: Config) -> Optional[Config]:
   """Returns the `Config` of the run in `config.run_dir`, or None if there is no run yet.
 
@@ -74,7 +116,7 @@ def previous(config: Config) -> Optional[Config]:
   """
   if os.path.exists(os.path.join(config.run_dir, 'config.json')):
     return configs.load(config.run_dir)
-  if os.path.isdir(config.run_dir) and checkpoints.paths(config.run_dir):
+  if os.path.isdir(config.run_dir) and checkpoint_paths(config.run_dir):
     raise UserError('%s has checkpoints but no config.json. Restore it, or use another --run_dir' % config.run_dir)
   return None
 
