@@ -243,10 +243,10 @@ def test_what_is_wrong_in_the_data_or_the_run_directory_needs_no_tensorflow(tmp_
   digits = ('train.py', '--dataset=digits')
   cases = (
     (('train.py', '--dataset=folder', '--data_path=nothing'), 'data_path=nothing: file not found'),
-    (('train.py', '--dataset=folder', '--data_path=images'), 'images'),
+    (('train.py', '--dataset=folder', '--data_path=images'), 'no image in images can be read: a.png'),
     ((*digits, '--run_dir=damaged'), 'config.json'),
     ((*digits, '--run_dir=bare'), 'bare has checkpoints but no config.json'),
-    ((*digits, '--run_dir=other', '--seed=2'), 'seed'),
+    ((*digits, '--run_dir=other', '--seed=2'), 'seed=1, not 2'),
     ((*digits, '--run_dir=r', '--init_from=other'), 'other has no checkpoint yet. Train it for longer'),
     (('sample.py', '--run_dir=other'), 'other has no checkpoint yet'),
     (('evaluate.py', '--run_dir=other', '--checkpoint=7'), 'other has no checkpoint yet'),

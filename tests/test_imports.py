@@ -43,10 +43,8 @@ ALLOWED = {
 }
 WITHOUT_TENSORFLOW = 'errors classes files images presets progress config data evaluation.metrics '
 WITHOUT_TENSORFLOW += 'evaluation.distances evaluation.neighbours evaluation.published evaluation.references '
-WITHOUT_TENSORFLOW += (
-  'evaluation.image_sets evaluation.tables distributed.tf_config runs.directory runs.starting curve latents '
-)
-WITHOUT_TENSORFLOW += 'outputs flag_help'
+WITHOUT_TENSORFLOW += 'evaluation.image_sets evaluation.tables distributed.tf_config runs.directory runs.starting '
+WITHOUT_TENSORFLOW += 'curve latents outputs flag_help'
 
 
 _parse = functools.lru_cache(maxsize=None)(ast.parse)

@@ -18,7 +18,7 @@ from wgan_tf1.graph import Graph, build_graph
 from wgan_tf1.kernels import devices, precision
 from wgan_tf1.latents import BATCH_SIZE
 from wgan_tf1.progress import progress
-from wgan_tf1.runs import checkpoints
+from wgan_tf1.runs import checkpoints, directory
 
 
 class Model:
@@ -292,8 +292,8 @@ def _session(config: Config) -> Any:
 
 def _restore(session: Any, saver: Any, config: Config, checkpoint_step: Optional[int]) -> int:
   """Restores a checkpoint; returns its generator step."""
-  if not checkpoints.restore(session, saver, config.run_dir, checkpoint_step):
-    raise UserError('%s has no checkpoint yet. Train it for longer' % config.run_dir)
+  directory.existing_step(config.run_dir, checkpoint_step)
+  checkpoints.restore(session, saver, config.run_dir, checkpoint_step)
   return checkpoints.step_of(saver.last_checkpoints[-1])
 
 

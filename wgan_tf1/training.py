@@ -133,7 +133,7 @@ def train(config: Config, dataset: Optional[datasets.Dataset] = None) -> Optiona
 
   Args:
     config: the run.
-    dataset: what it is trained on, if both come from `starting.resolved`; None calls that.
+    dataset: its data, if both were returned by `starting.resolved`; None calls that.
 
   Returns:
     The signal, SIGINT or SIGTERM, that ended the run early; None if it was trained to its end.

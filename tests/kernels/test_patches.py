@@ -40,18 +40,20 @@ def test_shifts_by_hand():
   with tf.Graph().as_default(), tf.Session() as session:
     maps = tf.constant([[[[1.0, 2, 3, 4]]], [[[10.0, 20, 30, 40]]], [[[100.0, 200, 300, 400]]]])  # [3, 1, 1, 4]
     assert session.run(patches.add_shifted(maps, (1, 3))).tolist() == [[[210, 321, 432, 43]]]
+    assert session.run(patches.add_shifted(maps, (1, 3), True)).tolist() == [[[12, 123, 234, 340]]]
     seen = session.run(patches.shifted(maps[1], (1, 3)))
     assert seen[:, 0, 0].tolist() == [[20, 30, 40, 0], [10, 20, 30, 40], [0, 10, 20, 30]]
 
 
+@pytest.mark.parametrize('transposed', [False, True])
 @pytest.mark.parametrize('size', [(1, 1), (3, 3), (2, 5), (4, 3), (7, 1)])
-def test_each_shift_is_the_others_transpose_and_gradient(size):
+def test_each_shift_is_the_others_transpose_and_gradient(size, transposed):
   random = np.random.RandomState(0)
   with tf.Graph().as_default(), tf.Session() as session:
     x = tf.constant(random.normal(size=[3, 4, 5]))
-    seen = patches.shifted(x, size)
+    seen = patches.shifted(x, size, transposed)
     maps = tf.constant(random.normal(size=[size[0] * size[1], 3, 4, 5]))
-    added = patches.add_shifted(maps, size)
+    added = patches.add_shifted(maps, size, transposed)
     assert seen.shape == maps.shape and added.shape == x.shape
     products = session.run([tf.reduce_sum(seen * maps), tf.reduce_sum(x * added)])
     np.testing.assert_allclose(*products)

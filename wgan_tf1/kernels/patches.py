@@ -66,46 +66,55 @@ def fold(p: Any, size: Sequence[int], shape: Any, stride: int) -> Any:
   return folded(p)
 
 
-def add_shifted(maps: Any, size: Tuple[int, int]) -> Any:
+def add_shifted(maps: Any, size: Tuple[int, int], transposed: bool = False) -> Any:
   """Adds up what the taps of a SAME convolution of stride 1 read: tap (i, j)'s map, shifted by its place in the filter.
 
   Args:
     maps: [K * L, M, H, W]; tap by tap, each pixel of M images times that tap's weight.
     size: of the filter, (K, L).
+    transposed: whether it is the transposed convolution, whose taps are shifted the other way.
 
   Returns:
     [M, H, W], of the dtype of `maps`; its gradient is `shifted`.
   """
-  taps = list(np.ndindex(*size))
   height, width = (int(d) for d in maps.shape[2:])
+  margins, starts = _shifts(size, transposed)
 
   @tf.custom_gradient
   def added(maps: Any) -> Any:
-    padded = tf.pad(maps, [[0, 0], [0, 0], *_margins(size)])
-    views = [padded[at, :, i : i + height, j : j + width] for at, (i, j) in enumerate(taps)]
-    return tf.add_n(views), lambda g: shifted(g, size)
+    padded = tf.pad(maps, [[0, 0], [0, 0], *margins])
+    views = [padded[tap, :, i : i + height, j : j + width] for tap, (i, j) in enumerate(starts)]
+    return tf.add_n(views), lambda g: shifted(g, size, transposed)
 
   return added(maps)
 
 
-def shifted(x: Any, size: Tuple[int, int]) -> Any:
+def shifted(x: Any, size: Tuple[int, int], transposed: bool = False) -> Any:
   """The transpose of `add_shifted`, which is its gradient: [M, H, W] -> [K * L, M, H, W]."""
   height, width = (int(d) for d in x.shape[1:])
+  margins, starts = _shifts(size, not transposed)
 
   @tf.custom_gradient
   def views(x: Any) -> Any:
-    padded = tf.pad(x, [[0, 0], *[margin[::-1] for margin in _margins(size)]])
-    starts = [(size[0] - 1 - i, size[1] - 1 - j) for i, j in np.ndindex(*size)]
+    padded = tf.pad(x, [[0, 0], *margins])
     y = tf.stack([padded[:, i : i + height, j : j + width] for i, j in starts])
-    return y, lambda g: add_shifted(g, size)
+    return y, lambda g: add_shifted(g, size, transposed)
 
   return views(x)
 
 
-def _margins(size: Tuple[int, int]) -> Margins:
-  """A SAME convolution's padding, at stride 1."""
-  (top, bottom), (left, right) = (((taps - 1) // 2, taps // 2) for taps in size)
-  return (top, bottom), (left, right)
+def _shifts(size: Tuple[int, int], transposed: bool) -> Tuple[Margins, List[Tuple[int, ...]]]:
+  """Returns the padding of a SAME convolution of stride 1, and where each tap's view of the padded image starts."""
+  (top, bottom), (left, right) = (_margin(taps - 1) for taps in size)
+  starts = list(np.ndindex(*size))
+  if transposed:
+    return ((bottom, top), (right, left)), starts[::-1]
+  return ((top, bottom), (left, right)), starts
+
+
+def _margin(padding: int) -> Tuple[int, int]:
+  """Divides padding as SAME does: (before, after)."""
+  return padding // 2, padding - padding // 2
 
 
 def _places(size: Sequence[int], shape: Any, stride: int) -> Tuple[List[int], Margins, np.ndarray]:
@@ -124,7 +133,7 @@ def _places(size: Sequence[int], shape: Any, stride: int) -> Tuple[List[int], Ma
   for length, taps in zip(size[:2], (int(shape[0]), int(shape[1]))):
     outputs = -(-length // stride)
     padding = max((outputs - 1) * stride + taps - length, 0)
-    margins.append((padding // 2, padding - padding // 2))
+    margins.append(_margin(padding))
     places.append(stride * np.arange(outputs, dtype=np.int32)[:, None] + np.arange(taps, dtype=np.int32))
   padded = [length + sum(margin) for length, margin in zip(size[:2], margins)]
   rows, columns = places

@@ -89,7 +89,7 @@ def conv2d(x: Any, weights: Any, stride: int) -> Any:
   """SAME convolution of [N, H, W, C] with [K, L, C, F] in the scope's precision; float32 if F is small."""
   x, weights = _cast(x, weights)
   if _makes_images(int(weights.shape[3]), stride):
-    return _to_image(x, tf.transpose(weights, [0, 1, 3, 2]))
+    return _to_image(x, tf.transpose(weights, [0, 1, 3, 2]), transposed=False)
   height, width = (-(-int(d) // stride) for d in x.shape[1:3])
   if _is_deep(weights, height * width):
     y = tf.matmul(patches.extract(x, weights.shape, stride), _as_matrix(weights))
@@ -101,8 +101,8 @@ def conv2d(x: Any, weights: Any, stride: int) -> Any:
 def conv2d_transpose(x: Any, weights: Any, stride: int) -> Any:
   """The transpose of `conv2d`, of [N, H, W, C] with [K, L, F, C]: [N, H * stride, W * stride, F]; dtypes as there."""
   x, weights = _cast(x, weights)
-  if _makes_images(int(weights.shape[2]), stride) and all(int(d) % 2 for d in weights.shape[:2]):
-    return _to_image(x, tf.reverse(weights, [0, 1]))
+  if _makes_images(int(weights.shape[2]), stride):
+    return _to_image(x, weights, transposed=True)
   height, width = (int(d) for d in x.shape[1:3])
   size = [stride * height, stride * width, int(weights.shape[2])]
   if _is_deep(weights, height * width):
@@ -124,12 +124,13 @@ def _makes_images(channels: int, stride: int) -> bool:
   return not devices.gpus() and stride == 1 and channels <= _IMAGE
 
 
-def _to_image(x: Any, weights: Any) -> Any:
+def _to_image(x: Any, weights: Any, transposed: bool) -> Any:
   """One product of all pixels and all taps, and the sum of the taps' maps, each shifted by its place in the filter.
 
   Args:
     x: [N, H, W, C].
-    weights: of a SAME convolution of stride 1, [K, L, F, C].
+    weights: of a SAME convolution of stride 1, in the order [K, L, F, C].
+    transposed: whether it is the transposed convolution.
 
   Returns:
     float32 [N, H, W, F]. The sum is float32 even if the product is bfloat16.
@@ -138,7 +139,7 @@ def _to_image(x: Any, weights: Any) -> Any:
   maps = tf.matmul(tf.reshape(weights, [-1, channels]), tf.reshape(x, [-1, channels]), transpose_b=True)
   height, width = (int(d) for d in x.shape[1:3])
   maps = tf.cast(tf.reshape(maps, [size[0] * size[1], -1, height, width]), tf.float32)  # [K * L, F * N, H, W]
-  y = tf.reshape(patches.add_shifted(maps, size), [int(weights.shape[2]), -1, height, width])
+  y = tf.reshape(patches.add_shifted(maps, size, transposed), [int(weights.shape[2]), -1, height, width])
   return tf.transpose(y, [1, 2, 3, 0])
 
 

@@ -36,7 +36,11 @@ def resolved(config: Config, chief: bool) -> Tuple[Config, datasets.Dataset]:
 
 
 def initialised(config: Config, init_from: str) -> Config:
-  """Returns the config of a new run from another's weights, with the step and the text's characters of these."""
+  """Returns the config of a new run from another's weights, with the step and the text's characters of these.
+
+  Raises:
+    UserError: if there are no such weights.
+  """
   step = directory.existing_step(init_from, config.init_step)
   vocabulary = configs.load(init_from).vocabulary if config.form == 'text' else None
   return dataclasses.replace(config, init_step=step, vocabulary=vocabulary)
